@@ -1,0 +1,59 @@
+"""Small tools for declaring public names, used by every layer."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import typing
+from collections.abc import Iterable, MutableMapping
+
+__all__ = ["name_of", "publish_names"]
+
+
+def publish_names(
+    namespace: MutableMapping[str, typing.Any],
+    names: Iterable[str],
+    home: str = "acton_trio",
+) -> None:
+    """Make the classes and functions *names* say that they live in *home*.
+
+    Tracebacks, documentation and pickles then show the name that users type,
+    not the private module it happens to be written in.
+
+    String annotations are evaluated in the module that ``__module__`` names,
+    so a class's own are evaluated here first, while that is still the truth.
+    """
+    for name in names:
+        thing = namespace[name]
+        if isinstance(thing, type):
+            _resolve_annotations(thing)
+            for member in vars(thing).values():
+                if getattr(member, "__module__", None) == thing.__module__:
+                    _rename(member, home)
+        _rename(thing, home)
+
+
+def _resolve_annotations(cls: type) -> None:
+    own = inspect.get_annotations(cls)
+    if not own:
+        return
+    module = sys.modules[cls.__module__]
+    hints = typing.get_type_hints(cls, vars(module), include_extras=True)
+    cls.__annotations__ = {name: hints[name] for name in own}
+
+
+def _rename(thing: object, home: str) -> None:
+    # Functions keep their module: it is where their globals are, which is
+    # what annotation lookup and debuggers want.
+    if isinstance(thing, type):
+        thing.__module__ = home
+
+
+def name_of(thing: object) -> str:
+    """Return how to call *thing* in a message to a person.
+
+    >>> name_of(int), name_of(print), name_of(3)
+    ('int', 'print', '3')
+    """
+    name = getattr(thing, "__qualname__", None)
+    return name if isinstance(name, str) else repr(thing)

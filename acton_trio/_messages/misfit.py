@@ -1,0 +1,55 @@
+"""Where in a message the data is not what it should be, in msgspec's words."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import attrs
+import msgspec
+
+__all__ = ["MisfitError", "located"]
+
+_WORDS: Final = re.compile(r"(.*?)(?: - at (`key` in )?`\$(.*)`)?", re.DOTALL)
+
+
+@attrs.define(eq=False)
+class MisfitError(Exception):
+    """A part of the data is not what its place asks for; never leaves us."""
+
+    words: str
+    """What was expected, or what the value's class had to say."""
+
+    path: str = ""
+    """The way there from the top: ``.items[3].price``."""
+
+    prefix: str = ""
+    """Says, if so, that it is about a key of what is there."""
+
+    def __str__(self) -> str:
+        if not self.path and not self.prefix:
+            return self.words
+        return f"{self.words} - at {self.prefix}`${self.path}`"
+
+
+def located(error: Exception, step: str = "") -> MisfitError:
+    """Return *error* as what it is one *step* further up.
+
+    >>> print(located(located(ValueError("too low"), ".price"), "[3]"))
+    too low - at `$[3].price`
+    """
+    if isinstance(error, MisfitError):
+        return attrs.evolve(error, path=step + error.path)
+    if isinstance(error, msgspec.ValidationError):
+        match = _WORDS.fullmatch(str(error))
+        assert match is not None
+        words, prefix, path = match.groups(default="")
+        return MisfitError(words, step + path, prefix)
+    return MisfitError(_words_of(error), step)
+
+
+def _words_of(error: Exception) -> str:
+    # As msgspec does: these two are how a validator says what it wants.
+    if isinstance(error, (ValueError, TypeError)) and str(error):
+        return str(error)
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,155 @@
+"""Bodies written as bytes, and read from them.
+
+Reading never fails: a body that makes no sense is a finding of its own, with
+the answer that is due to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+import msgspec
+
+from .._base.errors import SerializationError
+from .._base.formats import Format
+from .answers import Correlated, Push, Response, StreamItem
+from .codes import ErrorCode
+from .envelopes import (
+    HEARTBEAT,
+    Body,
+    Cancel,
+    Discover,
+    Heartbeat,
+    Request,
+    Subscribe,
+    Unsubscribe,
+)
+from .frames import Frame, FrameType
+from .malformed import Malformed
+from .refusals import UNKNOWN_CORRELATION_ID
+from .salvage import (
+    MAX_CORRELATION_ID_SIZE,
+    UNREADABLE,
+    is_too_long,
+    salvage_correlation_id,
+)
+
+__all__ = ["decode_body", "encode_body", "frame_type_of"]
+
+_Decode: TypeAlias = Callable[[bytes], Body]
+
+_STRUCTS: Final[Mapping[FrameType, type[Body]]] = {
+    FrameType.REQUEST: Request,
+    FrameType.RESPONSE: Response,
+    FrameType.ERROR: Response,
+    FrameType.PUSH: Push,
+    FrameType.SUBSCRIBE: Subscribe,
+    FrameType.UNSUBSCRIBE: Unsubscribe,
+    FrameType.DISCOVER: Discover,
+    FrameType.STREAM: StreamItem,
+    FrameType.CANCEL: Cancel,
+}
+
+_FRAME_TYPES: Final[Mapping[type, FrameType]] = {
+    Heartbeat: FrameType.HEARTBEAT,
+    **{of: each for each, of in _STRUCTS.items() if of is not Response},
+}
+
+
+def _decode_heartbeat(_payload: bytes) -> Heartbeat:
+    # Empty from some clients, `{}` from others: it has never meant anything.
+    return HEARTBEAT
+
+
+def _decoders(
+    decoder: type[msgspec.json.Decoder[Body] | msgspec.msgpack.Decoder[Body]],
+) -> dict[FrameType, _Decode]:
+    decoders = {each: decoder(of).decode for each, of in _STRUCTS.items()}
+    return {FrameType.HEARTBEAT: _decode_heartbeat, **decoders}
+
+
+_DECODE: Final[Mapping[Format, Mapping[FrameType, _Decode]]] = {
+    Format.JSON: _decoders(msgspec.json.Decoder),
+    Format.MESSAGEPACK: _decoders(msgspec.msgpack.Decoder),
+}
+
+_ENCODE: Final[Mapping[Format, Callable[[Body], bytes]]] = {
+    Format.JSON: msgspec.json.Encoder().encode,
+    Format.MESSAGEPACK: msgspec.msgpack.Encoder().encode,
+}
+
+
+def frame_type_of(body: Body) -> FrameType:
+    """Return the type of the frame that *body* belongs in."""
+    if isinstance(body, Response):
+        return FrameType.RESPONSE if body.success else FrameType.ERROR
+    return _FRAME_TYPES[type(body)]
+
+
+def encode_body(body: Body, body_format: Format) -> bytes:
+    """Return *body* in bytes.
+
+    Raises:
+        SerializationError: If one of its strings is no text, as a lone
+            surrogate is none.
+    """
+    try:
+        return _ENCODE[body_format](body)
+    except ValueError as error:
+        raise SerializationError(str(error)) from error
+
+
+def decode_body(frame: Frame) -> Body | Malformed:
+    """Return what the body of *frame* says, or what is wrong with it."""
+    try:
+        body = _DECODE[frame.format][frame.type](frame.payload)
+    except RecursionError:
+        return _malformed(frame, "nested too deeply")
+    except UNREADABLE as error:
+        return _malformed(frame, str(error))
+    # A short body cannot hold a long id: no escape stands for more bytes than
+    # it takes itself.
+    if len(frame.payload) > MAX_CORRELATION_ID_SIZE:
+        return _check_correlation_id(frame, body)
+    return body if frame.version > 1 else _check_v1(frame, body)
+
+
+def _check_correlation_id(frame: Frame, body: Body) -> Body | Malformed:
+    if isinstance(body, Correlated) and is_too_long(body.correlation_id):
+        limit = f"{MAX_CORRELATION_ID_SIZE} bytes"
+        return _forbidden(frame, f"correlation id exceeds the limit of {limit}")
+    return _check_v1(frame, body)
+
+
+def _check_v1(frame: Frame, body: Body) -> Body | Malformed:
+    # The answers would be frames of a type that version 1 does not have.
+    if frame.version == 1 and isinstance(body, Request) and body.expects_stream:
+        return _forbidden(
+            frame, "streams need protocol version 0x02", body.correlation_id
+        )
+    return body
+
+
+def _malformed(frame: Frame, detail: str) -> Malformed:
+    found = salvage_correlation_id(frame.payload, frame.format)
+    return Malformed(
+        UNKNOWN_CORRELATION_ID if found is None else found,
+        detail,
+        frame.type,
+        frame.version,
+        frame.format,
+    )
+
+
+def _forbidden(
+    frame: Frame, detail: str, correlation_id: str = UNKNOWN_CORRELATION_ID
+) -> Malformed:
+    return Malformed(
+        correlation_id,
+        detail,
+        frame.type,
+        frame.version,
+        frame.format,
+        ErrorCode.PROTOCOL_ERROR,
+    )

@@ -1,0 +1,65 @@
+"""Which actor's code is running: the sender of what it sends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Final, final
+
+import attrs
+import trio
+
+from .envelope import NO_HEADERS
+
+__all__ = ["Activity", "breathe", "current_activity"]
+
+
+@final
+@attrs.frozen(eq=False)
+class Activity:
+    """Code of an actor at work, a handler or a hook; lives until it returns."""
+
+    actor: object
+    """The actor's `ActorHandle`, which is built from what is built from this."""
+
+    headers: Mapping[str, str] = NO_HEADERS
+    """What travels on with every message that the code sends."""
+
+
+current_activity: Final[ContextVar[Activity | None]] = ContextVar(
+    "acton_trio_activity", default=None
+)
+"""Inherited by the tasks that a handler starts in nurseries of its own."""
+
+
+# A send that finds room need not switch tasks, but somebody who only ever
+# sends must not keep all others from running.
+_SENDS_PER_SWITCH: Final = 64
+
+
+@attrs.define(eq=False)
+class _Streak:
+    """How often the same task has sent without another one sending between."""
+
+    task: trio.lowlevel.Task | None = None
+    length: int = 0
+
+
+_streak: Final = _Streak()
+
+
+async def breathe() -> None:
+    """Check for cancellation, and let others run at every 64th call of a task.
+
+    A call of another task in between means that others did run, and counts
+    from the start again.
+    """
+    task = trio.lowlevel.current_task()
+    if task is not _streak.task:
+        _streak.task, _streak.length = task, 0
+    _streak.length += 1
+    if _streak.length < _SENDS_PER_SWITCH:
+        await trio.lowlevel.checkpoint_if_cancelled()
+    else:
+        _streak.length = 0
+        await trio.lowlevel.checkpoint()

@@ -1,0 +1,168 @@
+"""`@actor`, the lifecycle hooks, and what a class declares with them.
+
+Pure declaration: nothing here runs an actor.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, TypeVar, dataclass_transform
+
+import attrs
+
+from .._base.util import name_of, publish_names
+from .handlers import Handler, declared_handlers
+
+__all__ = [
+    "HOOKS",
+    "Behaviour",
+    "Hook",
+    "HookName",
+    "actor",
+    "after_start",
+    "after_stop",
+    "before_start",
+    "before_stop",
+    "behaviour_of",
+    "make_hook",
+]
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+HookName = Literal["before_start", "after_start", "before_stop", "after_stop"]
+HOOKS: Final[tuple[HookName, ...]] = (
+    "before_start",
+    "after_start",
+    "before_stop",
+    "after_stop",
+)
+
+_BEHAVIOUR: Final = "__acton_behaviour__"
+_HOOK: Final = "__acton_hook__"
+
+
+@attrs.frozen(eq=False)
+class Hook:
+    """One function to call at a turn of an actor's life."""
+
+    function: Callable[..., Any]
+    is_async: bool
+    wants_context: bool
+
+
+@attrs.frozen(eq=False)
+class Behaviour:
+    """All that an actor does, by message type and turn of life.
+
+    A class has one, made when it is decorated; an `IdleActor` has its own.
+    """
+
+    handlers: Mapping[type, Handler] = attrs.field(factory=dict[type, Handler])
+    hooks: Mapping[str, Hook] = attrs.field(factory=dict[str, Hook])
+
+
+def before_start(method: F) -> F:
+    """Declare a method to be called before the actor starts.
+
+    Nobody can find the actor yet.  What is sent to ``ctx.handle`` waits in the
+    mailbox.  A failure goes to whoever starts the actor.
+    """
+    return _mark_hook(method, "before_start")
+
+
+def after_start(method: F) -> F:
+    """Declare a method to be called before the first message, once started."""
+    return _mark_hook(method, "after_start")
+
+
+def before_stop(method: F) -> F:
+    """Declare a method to be called on a graceful stop, while sends still work.
+
+    It is skipped when the actor is cancelled or has failed.
+    """
+    return _mark_hook(method, "before_stop")
+
+
+def after_stop(method: F) -> F:
+    """Declare a method to be called when all is over, whatever ended it.
+
+    It runs in a cancellation too, shielded for ``timeouts.actor_shutdown``.
+    """
+    return _mark_hook(method, "after_stop")
+
+
+def _mark_hook(method: F, name: HookName) -> F:
+    if not inspect.isfunction(method):
+        msg = f"@{name} decorates a method, not {name_of(method)}"
+        raise TypeError(msg)
+    setattr(method, _HOOK, name)
+    return typing.cast("F", method)
+
+
+@dataclass_transform(eq_default=False, field_specifiers=(attrs.field,))
+def actor(cls: type[T]) -> type[T]:
+    """Make an attrs class of *cls* whose fields are an actor's state.
+
+    The methods decorated as handlers and hooks are collected here, once, and
+    every mistake in them that can be seen now is a `TypeError` now, naming
+    class, method and line.  Annotations are resolved in the module's names and
+    those of the function around the class.
+    """
+    if not inspect.isclass(cls):
+        msg = (
+            f"@actor decorates a class, not {name_of(cls)}.\n"
+            "  correct: @actor\n"
+            "           class MyService: ..."
+        )
+        raise TypeError(msg)
+    names = sys._getframe(1).f_locals  # noqa: SLF001 - the enclosing function's names
+    declared = attrs.define(cls, eq=False)
+    behaviour = Behaviour(declared_handlers(declared, names), _declared_hooks(declared))
+    setattr(declared, _BEHAVIOUR, behaviour)
+    return declared
+
+
+def _declared_hooks(cls: type) -> dict[str, Hook]:
+    hooks: dict[str, Hook] = {}
+    for name, member in inspect.getmembers_static(cls, inspect.isfunction):
+        turn = getattr(member, _HOOK, None)
+        if turn is None:
+            continue
+        where = f"@{turn} {cls.__qualname__}.{name}"
+        if turn in hooks:
+            other = name_of(hooks[turn].function)
+            msg = f"{where}: {other} is that hook already; an actor has one of each"
+            raise TypeError(msg)
+        hooks[turn] = make_hook(member, where)
+    return hooks
+
+
+def make_hook(function: Callable[..., Any], where: str) -> Hook:
+    """Return the hook that *function* is.
+
+    Raises:
+        TypeError: If it takes anything but ``(self)`` or ``(self, ctx)``.
+    """
+    parameters = inspect.signature(function).parameters.values()
+    required = [each for each in parameters if each.default is each.empty]
+    if len(parameters) not in (1, 2) or not required:
+        names = ", ".join(each.name for each in parameters)
+        msg = f"{where}: a hook takes (self) or (self, ctx), not ({names})"
+        raise TypeError(msg)
+    is_async = inspect.iscoroutinefunction(function)
+    return Hook(function, is_async, wants_context=len(parameters) == 2)
+
+
+def behaviour_of(cls: type) -> Behaviour | None:
+    """Return what *cls* declares, if it is itself decorated with `actor`."""
+    behaviour: Behaviour | None = cls.__dict__.get(_BEHAVIOUR)
+    return behaviour
+
+
+publish_names(
+    globals(), ["actor", "after_start", "after_stop", "before_start", "before_stop"]
+)

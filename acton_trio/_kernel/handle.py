@@ -1,0 +1,210 @@
+"""`ActorHandle`: what others hold of an actor."""
+
+from __future__ import annotations
+
+import math
+import typing
+from functools import partial
+from typing import TypeVar, final
+
+import attrs
+import trio
+
+from .._base.errors import AskCycleError
+from .._base.util import name_of, publish_names
+from .._messages.declare import Request, is_message
+from .activity import breathe, current_activity
+from .envelope import Ask, Envelope
+from .seat import Seat
+
+__all__ = ["ActorHandle", "seat_of"]
+
+R = TypeVar("R")
+
+
+@final
+@attrs.frozen(eq=False, repr=False)
+class ActorHandle:
+    """What others hold of an actor; valid as long as anybody keeps it.
+
+    It names the actor's seat, not the incarnation that sits there: it stays
+    valid across restarts.  Once the actor is down for good, every use of it
+    raises `ActorStoppedError`.
+    """
+
+    _seat: Seat
+
+    def __repr__(self) -> str:
+        return f"<ActorHandle {self.name}>"
+
+    @property
+    def name(self) -> str:
+        """Path of the actor's names from the root: ``prices/alpha``."""
+        return self._seat.name
+
+    @property
+    def id(self) -> str:
+        """The actor's ERN, which no other actor ever has."""
+        return self._seat.id
+
+    async def send(self, message: object) -> None:
+        """Put *message* in the actor's mailbox, waiting while that is full.
+
+        Nobody learns what becomes of it: use `ask` for that.  The actor's own
+        handlers do not wait, since they would wait for themselves.
+
+        Raises:
+            ActorStoppedError: If the actor is down, or stops before there is
+                room.
+            MailboxFullError: In the actor's own handlers and hooks.
+            TypeError: If it is not a message.
+
+        Cancellation:
+            The message was not put in, and will not be.
+        """
+        envelope = self._envelop(message)
+        await breathe()
+        mailbox = self._seat.mailbox
+        activity = current_activity.get()
+        if activity is not None and activity.actor is self:
+            mailbox.put_nowait(envelope)
+        else:
+            await mailbox.put(envelope)
+
+    def send_nowait(self, message: object) -> None:
+        """Put *message* in the actor's mailbox if there is room.
+
+        Raises:
+            MailboxFullError: If there is none; it is a `trio.WouldBlock`.
+            ActorStoppedError: If the actor is down.
+            TypeError: If it is not a message.
+        """
+        self._seat.mailbox.put_nowait(self._envelop(message))
+
+    async def ask(self, request: Request[R]) -> R:
+        """Send *request*, and wait for its reply.
+
+        There is no timeout parameter: the caller's own deadline travels with
+        the request, and after it the request is never handled.  Without one
+        the ask ends after ``timeouts.ask``, 30 seconds.
+
+        Raises:
+            AskTimeoutError: After ``timeouts.ask`` without a reply.
+            HandlerFailedError: If the handler raised; from its exception.
+            NoReplyError: If the handler returned without replying.
+            ActorStoppedError: If the actor is down, or stops before replying.
+            UnhandledMessageError: If the actor has no handler for it.
+            UnexpectedReplyError: If the reply is not of the declared type.
+            Rejection: If the handler raised one: that very object.
+            TypeError: If it is not a request.
+
+        Cancellation:
+            A request that is still queued is taken back and never handled; a
+            running `act_on` handler is cancelled; a running `mutate_on`
+            handler completes.  Either way the caller leaves at once.
+        """
+        envelope = self._envelop(_checked(request))
+        task = trio.lowlevel.current_task()
+        ask = envelope.ask = Ask(
+            self.name,
+            type(request).__name__,
+            partial(trio.lowlevel.reschedule, task),
+        )
+        envelope.deadline = trio.current_effective_deadline()
+        patience = self._seat.surroundings.patience
+        if envelope.deadline == math.inf:
+            envelope.deadline = patience.watch(envelope, patience.seconds)
+
+        def give_up(_: object) -> trio.lowlevel.Abort:
+            ask.abandon(envelope)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        try:
+            self._seat.mailbox.line_up(envelope)
+            reply: R = await trio.lowlevel.wait_task_rescheduled(give_up)
+        finally:
+            patience.forget(envelope)
+        return reply
+
+    async def stop(self) -> None:
+        """Stop the actor for good, and wait until it is down.
+
+        What is queued is handled first, within ``timeouts.actor_shutdown``.
+        No policy restarts it.
+
+        Raises:
+            AskCycleError: In the actor's own handlers and hooks, which would
+                wait for themselves; ``ctx.stop()`` is meant there.
+
+        Cancellation:
+            The actor stops all the same; only the waiting ends.
+        """
+        self._refuse_self()
+        self._seat.order_stop()
+        await self._seat.wait_down()
+
+    async def wait_stopped(self) -> None:
+        """Wait until the actor is down for good.
+
+        Raises:
+            AskCycleError: In the actor's own handlers and hooks.
+
+        Cancellation:
+            Only the waiting ends.
+        """
+        self._refuse_self()
+        await self._seat.wait_down()
+
+    def _refuse_self(self) -> None:
+        activity = current_activity.get()
+        if activity is not None and activity.actor is self:
+            raise AskCycleError((self.name, self.name))
+
+    def _envelop(self, message: object) -> Envelope:
+        if not is_message(type(message)):
+            raise TypeError(_not_a_message(message))
+        activity = current_activity.get()
+        if activity is None:
+            return Envelope(message)
+        return Envelope(message, sender=activity.actor, headers=activity.headers)
+
+
+def _checked(request: object) -> object:
+    if not isinstance(request, Request):
+        raise TypeError(_not_a_request(request))
+    return typing.cast("object", request)
+
+
+def seat_of(handle: ActorHandle) -> Seat:
+    """Return the seat that *handle* names, for those who run actors."""
+    return handle._seat  # noqa: SLF001 - the other half of this module's secret
+
+
+def _not_a_message(thing: object) -> str:
+    if is_message(thing):
+        name = name_of(thing)
+        return (
+            f"{name} is a message class, not a message.\n"
+            f"  incorrect: await handle.send({name})\n"
+            f"  correct:   await handle.send({name}(...))"
+        )
+    name = type(thing).__qualname__
+    return (
+        f"{thing!r} is not a message: decorate its class with @message.\n"
+        f"  @message\n  class {name}: ..."
+    )
+
+
+def _not_a_request(thing: object) -> str:
+    if not is_message(type(thing)):
+        return _not_a_message(thing).replace("handle.send", "handle.ask")
+    name = type(thing).__name__
+    return (
+        f"{name} is a message without a reply: send() it, or declare what it is "
+        "answered with.\n"
+        f"  incorrect: class {name}: ...\n"
+        f"  correct:   class {name}(Request[int]): ..."
+    )
+
+
+publish_names(globals(), ["ActorHandle"])

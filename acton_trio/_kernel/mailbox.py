@@ -1,0 +1,220 @@
+"""A bounded queue of envelopes that belongs to an actor's seat.
+
+Messages leave it in the order in which they came.  When it is full, those
+who want to put something in wait in a line, first come, first served.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import final
+
+import attrs
+import outcome
+import trio
+
+from .._base.errors import ActorStoppedError
+from .._base.patience import MailboxFullError
+from .envelope import Envelope, Result
+
+__all__ = ["Mailbox"]
+
+
+@final
+@attrs.define(eq=False)
+class Mailbox:
+    """Where messages for one seat wait; lives as long as the seat.
+
+    Restarts come and go, the mailbox stays.
+    """
+
+    owner: str
+    """Name of the actor it belongs to."""
+
+    capacity: int
+    """How many messages it holds."""
+
+    expired: int = attrs.field(default=0, init=False)
+    """How many messages were taken back, or reached their deadline, in here."""
+
+    _queue: deque[Envelope] = attrs.field(factory=deque[Envelope], init=False)
+    _size: int = attrs.field(default=0, init=False)
+    # Invariant: the line is empty, or the queue is full, or both are closed.
+    _line: OrderedDict[Envelope, Callable[[Result], None] | None] = attrs.field(
+        factory=OrderedDict[Envelope, "Callable[[Result], None] | None"], init=False
+    )
+    _closed: Callable[[], ActorStoppedError] | None = attrs.field(
+        default=None, init=False
+    )
+    _parked: trio.lowlevel.Task | None = attrs.field(default=None, init=False)
+
+    def __len__(self) -> int:
+        """Return how many messages wait to be handled."""
+        return self._size
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can be put in any more."""
+        return self._closed is not None
+
+    # --- putting in
+
+    def put_nowait(self, envelope: Envelope) -> None:
+        """Put *envelope* at the end of the queue.
+
+        Raises:
+            MailboxFullError: If there is no room, or others wait for it.
+            ActorStoppedError: If the mailbox is closed.
+        """
+        if self._closed is not None:
+            raise self._closed()
+        if self._size >= self.capacity:
+            raise MailboxFullError(self.owner, self.capacity)
+        self._append(envelope)
+
+    async def put(self, envelope: Envelope) -> None:
+        """Put *envelope* in, waiting in line for room.
+
+        Cancellation:
+            The envelope was not put in, and will not be.
+        """
+        if self._closed is not None:
+            raise self._closed()
+        if self._size < self.capacity:
+            self._append(envelope)
+            return
+        task = trio.lowlevel.current_task()
+        self.line_up(envelope, lambda result: trio.lowlevel.reschedule(task, result))
+
+        def leave_line(_: object) -> trio.lowlevel.Abort:
+            del self._line[envelope]
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(leave_line)
+
+    def line_up(
+        self, envelope: Envelope, admitted: Callable[[Result], None] | None = None
+    ) -> None:
+        """Put *envelope* in the queue or, if that is full, in the line for it.
+
+        Args:
+            envelope: Its ask, if it has one, hears if the mailbox closes first.
+            admitted: Called once it leaves the line, with an error if the
+                mailbox closed; only if it had to stand in line.
+        """
+        if self._closed is not None:
+            raise self._closed()
+        if self._size < self.capacity:
+            self._append(envelope)
+            return
+        envelope.place = self
+        self._line[envelope] = admitted
+
+    def _append(self, envelope: Envelope) -> None:
+        envelope.place = self
+        self._queue.append(envelope)
+        self._size += 1
+        self.ring()
+
+    # --- taking out
+
+    def head(self) -> Envelope | None:
+        """Return the next envelope without taking it; ``None`` if there is none."""
+        queue = self._queue
+        while queue:
+            envelope = queue[0]
+            if envelope.place is self:
+                return envelope
+            queue.popleft()
+        return None
+
+    def take(self) -> Envelope:
+        """Take out the envelope that `head` returned."""
+        envelope = self._queue.popleft()
+        envelope.place = None
+        self._size -= 1
+        if self._line:
+            self._admit()
+        return envelope
+
+    def give_up(self, envelope: Envelope) -> None:
+        """Take *envelope* back: it is queued or in line, and will never run."""
+        envelope.place = None
+        self.expired += 1
+        if envelope in self._line:
+            del self._line[envelope]
+            return
+        # It stays in the queue as a gap, which `head` skips: searching the
+        # queue would make it quadratic to time out a full one.
+        self._size -= 1
+        if len(self._queue) > 2 * self._size + 32:
+            self._queue = deque(each for each in self._queue if each.place is self)
+        if self._line:
+            self._admit()
+        self.ring()
+
+    def _admit(self) -> None:
+        envelope, admitted = self._line.popitem(last=False)
+        self._append(envelope)
+        if admitted is not None:
+            admitted(outcome.Value(None))
+
+    # --- the end
+
+    def close(self, why: Callable[[], ActorStoppedError]) -> None:
+        """Refuse what comes from now on, and whatever waits for room.
+
+        What is queued stays, to be handled or taken with `empty`.
+        """
+        self._closed = why
+        while self._line:
+            envelope, admitted = self._line.popitem(last=False)
+            envelope.place = None
+            error = outcome.Error(why())
+            if admitted is not None:
+                admitted(error)
+            elif envelope.ask is not None:
+                envelope.ask.settle(error)
+
+    def empty(self) -> list[Envelope]:
+        """Take out and return all that is queued."""
+        left = [envelope for envelope in self._queue if envelope.place is self]
+        self._queue.clear()
+        self._size = 0
+        for envelope in left:
+            envelope.place = None
+        return left
+
+    # --- the bell
+
+    async def wait(self) -> None:
+        """Wait until the bell rings; only the actor itself waits here.
+
+        Cancellation:
+            Nothing was taken.
+        """
+        self._parked = trio.lowlevel.current_task()
+
+        def leave(_: object) -> trio.lowlevel.Abort:
+            self._parked = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(leave)
+
+    def ring(self) -> None:
+        """Wake the actor, if it waits, to look what there is to do."""
+        parked, self._parked = self._parked, None
+        if parked is not None:
+            trio.lowlevel.reschedule(parked)
+
+    def describe(self, envelope: Envelope) -> str:
+        """Say how many messages are before *envelope*."""
+        if envelope in self._line:
+            return f"waiting for room in the mailbox, behind {self._size} messages"
+        ahead = 0
+        for each in self._queue:
+            if each is envelope:
+                break
+            ahead += each.place is self
+        return f"queued behind {ahead} messages"

@@ -1,0 +1,83 @@
+"""Ending asks whose time is up, without a cancel scope for each.
+
+One task and one heap serve all asks of a runtime: a scope for each ask would
+cost more than all the rest of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from heapq import heapify, heappop, heappush
+from itertools import count
+from typing import Final, final
+
+import attrs
+import trio
+
+from .envelope import Envelope
+
+__all__ = ["Patience"]
+
+# Below this many entries a heap is not worth tidying up.
+_SMALL: Final = 64
+
+
+@final
+@attrs.define(eq=False)
+class Patience:
+    """Ends asks when their time is up; lives as long as its runtime."""
+
+    seconds: float
+    """How long an ask without a deadline may wait, ``timeouts.ask``."""
+
+    # Due time, a tie-breaker, how long that is in all, and the envelope.
+    _heap: list[tuple[float, int, float, Envelope]] = attrs.field(
+        factory=list[tuple[float, int, float, Envelope]], init=False
+    )
+    _watched: set[Envelope] = attrs.field(factory=set[Envelope], init=False)
+    _ticket: Iterator[int] = attrs.field(factory=count, init=False)
+    _alarm: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+
+    def __len__(self) -> int:
+        """Return how many asks are watched."""
+        return len(self._watched)
+
+    def watch(self, envelope: Envelope, seconds: float) -> float:
+        """Time the ask of *envelope* out in *seconds*; return when that is."""
+        due = trio.current_time() + seconds
+        self._watched.add(envelope)
+        heappush(self._heap, (due, next(self._ticket), seconds, envelope))
+        # An alarm that is set for earlier is left alone: moving it costs more
+        # than a wake-up in vain every now and then.
+        self._alarm.deadline = min(self._alarm.deadline, due)
+        return due
+
+    def forget(self, envelope: Envelope) -> None:
+        """End watching: the ask has its result, or its asker has gone."""
+        self._watched.discard(envelope)
+        # Its entry stays until it is due, unless such entries become many.
+        if len(self._heap) > 2 * len(self._watched) + _SMALL:
+            self._heap = [entry for entry in self._heap if entry[3] in self._watched]
+            heapify(self._heap)
+
+    async def run(self) -> None:
+        """Time asks out until cancelled."""
+        while True:
+            with trio.CancelScope(deadline=self._next_due()) as self._alarm:
+                await trio.sleep_forever()
+            self._expire()
+
+    def _next_due(self) -> float:
+        while self._heap and self._heap[0][3] not in self._watched:
+            heappop(self._heap)
+        return self._heap[0][0] if self._heap else math.inf
+
+    def _expire(self) -> None:
+        now = trio.current_time()
+        while self._heap and self._heap[0][0] <= now:
+            _, _, seconds, envelope = heappop(self._heap)
+            if envelope in self._watched:
+                self._watched.remove(envelope)
+                assert envelope.ask is not None
+                envelope.ask.time_out(envelope, seconds)

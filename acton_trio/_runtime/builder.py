@@ -1,0 +1,159 @@
+"""`IdleActor`: an actor put together at run time, handler by handler."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Generic, Self, TypeVar, final
+
+import attrs
+
+from .._base.util import name_of, publish_names
+from .._kernel.actor import Behaviour, Hook, HookName, behaviour_of, make_hook
+from .._kernel.context import Context
+from .._kernel.handle import ActorHandle
+from .._kernel.handlers import Handler, make_handler
+
+__all__ = ["IdleActor", "Plan"]
+
+ModelT = TypeVar("ModelT")
+MessageT = TypeVar("MessageT")
+
+
+def _from_one(_plan: object, field: attrs.Attribute[int], value: int) -> None:
+    if value < 1:
+        msg = f"{field.name} is a whole number from 1 on, not {value!r}"
+        raise ValueError(msg)
+
+
+@final
+@attrs.frozen
+class Plan:
+    """How an actor is to be placed, whatever it does; a value."""
+
+    name: str
+    mailbox_capacity: int = attrs.field(validator=_from_one)
+    max_concurrency: int = attrs.field(validator=_from_one)
+    must_be_declared: bool = False
+    """Whether a model whose class is not decorated is a mistake."""
+
+    exposed_as: bool | str = False
+    """The name that peers know it by, or whether that is its own."""
+
+
+@final
+@attrs.define(eq=False, repr=False)
+class IdleActor(Generic[ModelT]):
+    """An actor that is being put together; lives until it is started.
+
+    What the model's class declares with decorators holds too; a handler added here
+    takes the place of a declared one.
+    """
+
+    _build: Callable[[], ModelT]
+    _plan: Plan
+    _place: Callable[
+        [Plan, Callable[[], object], Callable[[object], Behaviour]],
+        Awaitable[ActorHandle],
+    ]
+    """Starts what does what it is told."""
+
+    _handlers: dict[type, Handler] = attrs.field(
+        factory=dict[type, Handler], init=False
+    )
+    _hooks: dict[str, Hook] = attrs.field(factory=dict[str, Hook], init=False)
+    _has_started: bool = attrs.field(default=False, init=False)
+
+    def act_on(
+        self,
+        message_type: type[MessageT],
+        handler: Callable[[ModelT, MessageT], object]
+        | Callable[[ModelT, MessageT, Context], object],
+    ) -> Self:
+        """Have *handler* read for messages of *message_type*; see `act_on`."""
+        return self._add(message_type, handler, exclusive=False)
+
+    def mutate_on(
+        self,
+        message_type: type[MessageT],
+        handler: Callable[[ModelT, MessageT], object]
+        | Callable[[ModelT, MessageT, Context], object],
+    ) -> Self:
+        """Have *handler* alone with messages of *message_type*; see `mutate_on`."""
+        return self._add(message_type, handler, exclusive=True)
+
+    def _add(
+        self, message_type: type, function: Callable[..., object], *, exclusive: bool
+    ) -> Self:
+        self._refuse_started()
+        decorator = "mutate_on" if exclusive else "act_on"
+        where = f"{decorator}({name_of(message_type)}, {name_of(function)})"
+        if message_type in self._handlers:
+            msg = f"{where}: {name_of(message_type)} has a handler already"
+            raise TypeError(msg)
+        self._handlers[message_type] = make_handler(
+            message_type, function, exclusive=exclusive, where=where
+        )
+        return self
+
+    def before_start(self, hook: Callable[..., object]) -> Self:
+        """Have *hook* called before the actor starts; see `before_start`."""
+        return self._hook("before_start", hook)
+
+    def after_start(self, hook: Callable[..., object]) -> Self:
+        """Have *hook* called before the first message; see `after_start`."""
+        return self._hook("after_start", hook)
+
+    def before_stop(self, hook: Callable[..., object]) -> Self:
+        """Have *hook* called on a graceful stop; see `before_stop`."""
+        return self._hook("before_stop", hook)
+
+    def after_stop(self, hook: Callable[..., object]) -> Self:
+        """Have *hook* called when all is over; see `after_stop`."""
+        return self._hook("after_stop", hook)
+
+    def _hook(self, name: HookName, function: Callable[..., object]) -> Self:
+        self._refuse_started()
+        self._hooks[name] = make_hook(function, f"{name}({name_of(function)})")
+        return self
+
+    def expose_for_ipc(self, name: str | None = None) -> Self:
+        """Let peers reach the actor, under its own name or *name*."""
+        self._refuse_started()
+        exposed_as = True if name is None else name
+        self._plan = attrs.evolve(self._plan, exposed_as=exposed_as)
+        return self
+
+    async def start(self) -> ActorHandle:
+        """Start the actor as ``runtime.start`` does, and return its handle.
+
+        Raises:
+            RuntimeError: If it was started already.
+            Exception: What ``runtime.start`` raises.
+
+        Cancellation:
+            The half-started actor is down before this leaves.
+        """
+        self._refuse_started()
+        self._has_started = True
+        return await self._place(self._plan, self._build, self._behaviour_of)
+
+    def _behaviour_of(self, model: object) -> Behaviour:
+        declared = behaviour_of(type(model))
+        if declared is None and self._plan.must_be_declared:
+            name = name_of(type(model))
+            msg = (
+                f"{name} is not an actor: decorate the class with @actor, or put "
+                f"one together with runtime.new_actor({name})"
+            )
+            raise TypeError(msg)
+        declared = declared or Behaviour()
+        handlers = {**declared.handlers, **self._handlers}
+        return Behaviour(handlers, {**declared.hooks, **self._hooks})
+
+    def _refuse_started(self) -> None:
+        if self._has_started:
+            msg = "this actor has started: put it together before, or build another"
+            raise RuntimeError(msg)
+
+
+publish_names(globals(), ["IdleActor"])

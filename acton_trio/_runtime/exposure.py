@@ -1,0 +1,74 @@
+"""What other processes may name: exposed actors, and message types."""
+
+from __future__ import annotations
+
+from typing import final
+
+import attrs
+
+from .._base.errors import DuplicateNameError
+from .._kernel.handle import ActorHandle, seat_of
+from .._messages.declare import (
+    is_message,
+    is_question,
+    reply_type_of,
+    wire_name_of,
+)
+from .._messages.registry import MessageRegistry
+
+__all__ = ["Exposure"]
+
+
+@final
+@attrs.define(eq=False)
+class Exposure:
+    """The names under which actors can be reached; lives as long as a runtime."""
+
+    registry: MessageRegistry = attrs.field(factory=MessageRegistry)
+    _actors: dict[str, ActorHandle] = attrs.field(
+        factory=dict[str, ActorHandle], init=False
+    )
+
+    def expose(self, name: str, handle: ActorHandle) -> None:
+        """Let peers reach *handle* as *name*, with the messages it may be sent.
+
+        Raises:
+            DuplicateNameError: If another actor has the name, or another
+                class the name of one of its messages.
+            TypeError: If one of its messages cannot travel.
+        """
+        if not name:
+            msg = "the name under which an actor is exposed must not be empty"
+            raise ValueError(msg)
+        holder = self._actors.get(name)
+        if holder is not None and holder is not handle:
+            raise DuplicateNameError(name, f"actor {holder.id}")
+        for message_type in seat_of(handle).accepts:
+            self._register(message_type)
+        self._actors[name] = handle
+
+    def _register(self, message_type: type) -> None:
+        if wire_name_of(message_type) is None:
+            return
+        self.registry.register(message_type)
+        if is_question(message_type):
+            reply_type = reply_type_of(message_type)
+            if is_message(reply_type) and isinstance(reply_type, type):
+                self._register(reply_type)
+
+    def hide(self, name: str) -> ActorHandle | None:
+        """Free *name*; return the actor that had it, if one did."""
+        return self._actors.pop(name, None)
+
+    def forget(self, handle: ActorHandle) -> None:
+        """Free every name of *handle*, which is down for good."""
+        for name in [name for name, each in self._actors.items() if each is handle]:
+            del self._actors[name]
+
+    def find(self, name: str) -> ActorHandle | None:
+        """Return the actor that peers know as *name*."""
+        return self._actors.get(name)
+
+    def actors(self) -> dict[str, ActorHandle]:
+        """Return the exposed actors by name."""
+        return dict(self._actors)

@@ -1,0 +1,222 @@
+"""`RuntimeCore`: what actors are started in."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import signal
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Protocol, TypeVar
+
+import attrs
+import trio
+
+from .._base.ids import check_name, ern_of, type_id
+from .._kernel.actor import Behaviour
+from .._kernel.cell import Recipe
+from .._kernel.handle import ActorHandle
+from .._kernel.mailbox import Mailbox
+from .._kernel.seat import Seat
+from .._kernel.surroundings import Surroundings
+from .._messages.registry import MessageRegistry
+from .._supervision.supervisor import Supervisor
+from .builder import IdleActor, Plan
+from .config import Config
+from .exposure import Exposure
+
+__all__ = ["Door", "RuntimeCore"]
+
+ModelT = TypeVar("ModelT")
+
+
+class Door(Protocol):
+    """What lets messages in from outside."""
+
+    async def shutdown_gracefully(self) -> object:
+        """Let nothing more in, and answer what is in."""
+        ...
+
+    def cancel(self, reason: str) -> None:
+        """Shut now, without waiting for it."""
+        ...
+
+
+@attrs.define(eq=False, repr=False)
+class RuntimeCore:
+    """What actors are started in; lives as long as the scope around it.
+
+    The outside world is not in it: `Runtime` adds that.
+    """
+
+    config: Config
+    """What it was opened with."""
+
+    surroundings: Surroundings
+    root: Supervisor
+    services: trio.Nursery
+    """Where runs what the actors need, until the last of them is down."""
+
+    exposure: Exposure = attrs.field(factory=Exposure, init=False)
+    doors: list[Door] = attrs.field(factory=list["Door"], init=False)
+    """What lets messages in from outside; each is drained before any actor."""
+
+    _numbers: Iterator[int] = attrs.field(factory=itertools.count, init=False)
+
+    @property
+    def ipc_registry(self) -> MessageRegistry:
+        """Which message types peers may send, and under which names."""
+        return self.exposure.registry
+
+    async def start(
+        self,
+        factory: Callable[..., object],
+        *args: object,
+        name: str | None = None,
+        mailbox_capacity: int | None = None,
+        max_concurrency: int | None = None,
+        expose: bool | str = False,
+    ) -> ActorHandle:
+        """Start an actor, and return its handle once `after_start` is done.
+
+        Args:
+            factory: Called with *args* for every incarnation; returns the
+                object that holds its state, of a class decorated with `actor`.
+            *args: What it is called with.
+            name: 1 to 63 letters, digits, ``-``, ``_`` or ``.``; by default
+                the factory's name and a number.
+            mailbox_capacity: How many messages may be queued; by default
+                ``config.limits.actor_inbox_capacity``, 512.
+            max_concurrency: How many `act_on` handlers may overlap; by default
+                ``config.limits.concurrent_handlers_high_water_mark``, 100.
+            expose: Whether peers may reach it, under its name or the one
+                given here.  Its ``ipc`` message types are registered with it.
+
+        Raises:
+            DuplicateNameError: If a running actor has the name.
+            ActorStoppedError: While the runtime stops.
+            TypeError: If what the factory makes is no actor.
+            Exception: Whatever the factory or a start hook raised.
+
+        Cancellation:
+            The half-started actor is down before this leaves.
+        """
+        plan = self._plan(factory, name, mailbox_capacity, max_concurrency)
+        plan = attrs.evolve(plan, must_be_declared=True, exposed_as=expose)
+        return await IdleActor(partial(factory, *args), plan, self._place).start()
+
+    def new_actor(
+        self,
+        model: Callable[..., ModelT],
+        *args: object,
+        name: str | None = None,
+        mailbox_capacity: int | None = None,
+        max_concurrency: int | None = None,
+    ) -> IdleActor[ModelT]:
+        """Return an actor to be put together, handler by handler, and started.
+
+        Args:
+            model: Called with *args* for every incarnation; returns the object
+                that holds its state, of any class.
+            *args: What it is called with.
+            name: As for `start`; so are the other two.
+            mailbox_capacity: See `start`.
+            max_concurrency: See `start`.
+        """
+        plan = self._plan(model, name, mailbox_capacity, max_concurrency)
+        return IdleActor(partial(model, *args), plan, self._place)
+
+    def _plan(
+        self,
+        factory: Callable[..., object],
+        name: str | None,
+        capacity: int | None,
+        max_concurrency: int | None,
+    ) -> Plan:
+        limits = self.config.limits
+        if name is None:
+            name = f"{getattr(factory, '__name__', 'actor')}-{next(self._numbers)}"
+        if capacity is None:
+            capacity = limits.actor_inbox_capacity
+        if max_concurrency is None:
+            max_concurrency = limits.concurrent_handlers_high_water_mark
+        return Plan(check_name(name), capacity, max_concurrency)
+
+    async def _place(
+        self,
+        plan: Plan,
+        build: Callable[[], object],
+        behaviour_of: Callable[[object], Behaviour],
+    ) -> ActorHandle:
+        name = plan.name
+        identifier = type_id("", time.time_ns() // 1_000_000, secrets.randbits(74))
+        mailbox = Mailbox(name, plan.mailbox_capacity)
+        seat = Seat(name, ern_of(name, identifier), mailbox, self.surroundings)
+        recipe = Recipe(build, behaviour_of, plan.max_concurrency)
+        handle = await self.root.start(seat, recipe)
+        if plan.exposed_as is not False:
+            exposed_as = name if plan.exposed_as is True else plan.exposed_as
+            await self._expose_or_stop(exposed_as, handle)
+        return handle
+
+    async def _expose_or_stop(self, name: str, handle: ActorHandle) -> None:
+        try:
+            self.ipc_expose(name, handle)
+        except BaseException:
+            with trio.CancelScope(shield=True):
+                await handle.stop()
+            raise
+
+    def ipc_expose(self, name: str, handle: ActorHandle) -> None:
+        """Let peers reach *handle* as *name*, until it is down or hidden.
+
+        Its ``ipc`` message types, and what they are answered with, are
+        registered under the names they were declared with.
+
+        Raises:
+            DuplicateNameError: If another actor has the name.
+            TypeError: If one of its messages cannot travel.
+        """
+        self.exposure.expose(name, handle)
+
+    def ipc_hide(self, name: str) -> ActorHandle | None:
+        """Free *name*; return the actor that had it, if one did."""
+        return self.exposure.hide(name)
+
+    def actors(self) -> tuple[ActorHandle, ...]:
+        """Return the handles of the actors that run, in the order of start."""
+        return self.root.handles()
+
+    def find(self, name: str) -> ActorHandle | None:
+        """Return the running actor called *name*, if there is one."""
+        return self.root.find(name)
+
+    async def shutdown_all(self) -> None:
+        """Stop all actors, the last started first, and start no more.
+
+        They handle what they have queued, within ``timeouts.actor_shutdown``
+        each and ``timeouts.system_shutdown`` together; then they are cancelled.
+
+        Cancellation:
+            The actors that were not yet told to stop run on.
+        """
+        with trio.move_on_after(self.config.timeouts.system_shutdown) as budget:
+            await self.root.stop_all()
+        if budget.cancelled_caught:
+            self.root.cancel_all("timeouts.system_shutdown has passed")
+            await self.root.stop_all()
+
+    async def wait_for_signal(self) -> signal.Signals:
+        """Wait for SIGINT or SIGTERM, and return which one came.
+
+        Raises:
+            RuntimeError: Outside the main thread, where there are no signals.
+
+        Cancellation:
+            Only the waiting ends.
+        """
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for number in signals:
+                return signal.Signals(number)
+        raise AssertionError("unreachable")  # noqa: EM101 - for coverage

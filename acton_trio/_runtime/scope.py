@@ -1,0 +1,140 @@
+"""The scope that actors live in, and how it ends.
+
+Actors run in a task that is shielded, so that a cancellation from outside
+reaches them through us: first the handlers, then, shielded and bounded, what
+has to clean up.  A second task stands unshielded beside it, only to notice::
+
+    the caller's task      the body of the block; then it waits for the end
+    the watch              sleeps; is cancelled from outside, and says so
+    [shield] the house     services [ actors [ ... ] ]
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Generic, TypeVar
+
+import attrs
+import trio
+
+from .._kernel.patience import Patience
+from .._kernel.surroundings import DeadLetter, Surroundings
+from .._supervision.supervisor import Supervisor
+from .config import Config
+from .runtime import RuntimeCore
+
+__all__ = ["open_scope"]
+
+_log = logging.getLogger("acton_trio")
+
+RuntimeT = TypeVar("RuntimeT", bound=RuntimeCore)
+
+
+@attrs.define(eq=False)
+class _House(Generic[RuntimeT]):
+    """The task that all actors are descendants of, and what went wrong in it."""
+
+    make: Callable[[Config, Surroundings, Supervisor, trio.Nursery], RuntimeT]
+    config: Config
+    body: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    """Around the body of the block: a failure that nobody handles ends it."""
+
+    failures: list[BaseException] = attrs.field(factory=list[BaseException], init=False)
+    _runtime: RuntimeT | None = attrs.field(default=None, init=False)
+    _is_empty: trio.Event = attrs.field(factory=trio.Event, init=False)
+
+    async def stand(
+        self, *, task_status: trio.TaskStatus[RuntimeT] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Hold services and actors until `clear` is done."""
+        patience = Patience(self.config.timeouts.ask)
+        with trio.CancelScope(shield=True):
+            async with trio.open_nursery() as services:
+                services.start_soon(patience.run, name="ask timeouts")
+                async with trio.open_nursery() as actors:
+                    surroundings = Surroundings(
+                        self.config.timeouts.actor_shutdown, patience, _log_dead_letter
+                    )
+                    root = Supervisor(actors, self._give_up)
+                    runtime = self.make(self.config, surroundings, root, services)
+                    surroundings.runtime = runtime
+                    root.went_down = runtime.exposure.forget
+                    self._runtime = runtime
+                    task_status.started(runtime)
+                    await self._is_empty.wait()
+                services.cancel_scope.cancel(reason="the last actor is down")
+
+    def _give_up(self, failure: BaseException) -> None:
+        self.failures.append(failure)
+        reason = f"an actor failed: {failure!r}"
+        self.body.cancel(reason=reason)
+        self.cancel(reason)
+
+    def cancel(self, reason: str) -> None:
+        """Have all actors end now: handlers are cancelled, clean-up runs."""
+        if self._runtime is None:
+            return
+        for door in self._runtime.doors:
+            door.cancel(reason)
+        self._runtime.root.cancel_all(reason)
+
+    async def clear(self) -> None:
+        """Drain what lets messages in, then the actors; return when all is down."""
+        assert self._runtime is not None
+        with trio.CancelScope(shield=True):
+            for door in reversed(self._runtime.doors.copy()):
+                await door.shutdown_gracefully()
+            await self._runtime.shutdown_all()
+        self._is_empty.set()
+
+    async def watch(self) -> None:
+        """Notice a cancellation from outside, and pass it on."""
+        try:
+            await trio.sleep_forever()
+        except trio.Cancelled:  # noqa: ASYNC103 - see below
+            # Not passed up: the body of the block is cancelled by the same
+            # scope, or that scope ends this task because all is over.
+            self.cancel("the block around the actors was cancelled")
+
+
+@asynccontextmanager
+async def open_scope(
+    make: Callable[[Config, Surroundings, Supervisor, trio.Nursery], RuntimeT],
+    config: Config,
+) -> AsyncGenerator[RuntimeT, None]:
+    """Open the scope that actors live in, around the runtime that *make* makes.
+
+    What it promises is written at `open_runtime`.
+    """
+    house = _House(make, config)
+    body_error: BaseException | None = None
+    async with trio.open_nursery() as outer:
+        runtime = await outer.start(house.stand)
+        outer.start_soon(house.watch, name="cancellation watch")
+        try:
+            with house.body:
+                yield runtime
+        except BaseException as error:  # noqa: BLE001, ASYNC103 - raised below
+            body_error = error
+            house.cancel(f"the block was left by {error!r}")
+        await house.clear()
+        outer.cancel_scope.cancel(reason="the runtime has closed")
+    if house.failures:
+        members = [*house.failures, *([body_error] if body_error else [])]
+        msg = "actors failed, and nobody handled it"
+        raise BaseExceptionGroup(msg, members) from None
+    if body_error is not None:
+        raise body_error
+    await trio.lowlevel.checkpoint_if_cancelled()
+
+
+def _log_dead_letter(letter: DeadLetter) -> None:
+    _log.warning(
+        "dead letter for %s: %s: %r",
+        letter.target,
+        letter.reason,
+        letter.message,
+        exc_info=letter.error,
+    )

@@ -1,0 +1,280 @@
+"""`BlockingClient`: the same calls for scripts, threads and other frameworks.
+
+No trio in it: a socket of the standard library, and the same connection that
+the trio client has.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from itertools import count
+from os import PathLike, fspath
+from types import TracebackType
+from typing import Final, Self, TypeVar, final
+
+import attrs
+
+from .._base.errors import ActonError, PeerLostError, ProtocolError
+from .._base.util import publish_names
+from .._messages.declare import Request as RequestMessage
+from .._wire.connection import Connection
+from .._wire.envelopes import Discover, Request, Response
+from .._wire.events import NEED_DATA, ConnectionClosed, Received
+from .._wire.refusals import UNKNOWN_CORRELATION_ID, refusal_of
+from .._wire.states import Role
+from .exchange import (
+    DEFAULT_TIMEOUT,
+    Discovery,
+    IpcResponse,
+    acknowledged,
+    milliseconds_left,
+    plain,
+    raw,
+    reply_in,
+    request_for,
+    timed_out,
+)
+
+__all__ = ["BlockingActorHandle", "BlockingClient"]
+
+R = TypeVar("R")
+
+_CHUNK: Final = 65536
+
+
+@final
+class BlockingClient:
+    """A connection to another process; lives until it is closed.
+
+    Threads may share it: one call goes on at a time.
+
+    Args:
+        path: Path of the other process's socket.
+        timeout: How long a call may take, in seconds, unless it is told
+            otherwise.
+
+    Raises:
+        OSError: If nobody listens at that path.
+    """
+
+    def __init__(
+        self, path: str | PathLike[str], *, timeout: float = DEFAULT_TIMEOUT
+    ) -> None:
+        self._timeout: Final = timeout
+        self._ids: Final = count(1)
+        self._lock: Final = threading.Lock()
+        self._connection: Final = Connection(Role.CLIENT)
+        self._lost: ActonError | None = None
+        self._socket: Final = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._socket.settimeout(timeout)
+            self._socket.connect(fspath(path))
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _value: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; doing so twice is allowed."""
+        self._lost = self._lost or PeerLostError("this client was closed")
+        self._socket.close()
+
+    def actor(self, name: str) -> BlockingActorHandle:
+        """Return a handle of the actor that the peer exposes as *name*.
+
+        Whether there is one shows when it is used.
+        """
+        return BlockingActorHandle(name, self)
+
+    def request(
+        self,
+        target: str,
+        message_type: str,
+        payload: object = None,
+        *,
+        timeout: float | None = None,
+    ) -> IpcResponse:
+        """Ask with names and plain data, for when the types are not at hand.
+
+        Args:
+            target: Name under which the actor is exposed.
+            message_type: Name of the message's type.
+            payload: The message as plain data.
+            timeout: How long to wait, in seconds; by default the client's.
+
+        Returns:
+            The answer, also when it is an error.
+
+        Raises:
+            AskTimeoutError: If no answer came in that time.
+            PeerLostError: If the connection broke, or is closed.
+            ConnectionRefusedByPeerError: If the peer refused it.
+            SerializationError: If the payload is no plain data.
+        """
+        seconds = self._seconds(timeout)
+        request = Request(
+            self._new_id(),
+            target,
+            message_type,
+            raw(payload),
+            expects_reply=True,
+            response_timeout_ms=milliseconds_left(seconds),
+        )
+        return plain(self._exchange(request, target, message_type, seconds))
+
+    def discover(self, *, timeout: float | None = None) -> Discovery:
+        """Ask the peer what it has to offer; raises what `request` raises."""
+        question = Discover(self._new_id())
+        seconds = self._seconds(timeout)
+        return Discovery.of(self._exchange(question, "the peer", "Discover", seconds))
+
+    def ask(self, target: str, message: RequestMessage[R], timeout: float | None) -> R:
+        """Ask the actor *target*; see `BlockingActorHandle.ask`."""
+        seconds = self._seconds(timeout)
+        request = request_for(
+            target, message, self._new_id(), expects_reply=True, timeout=seconds
+        )
+        response = self._exchange(request, target, request.message_type, seconds)
+        reply: R = reply_in(response, request, type(message), seconds)
+        return reply
+
+    def send(self, target: str, message: object, timeout: float | None) -> None:
+        """Send to the actor *target*; see `BlockingActorHandle.send`."""
+        seconds = self._seconds(timeout)
+        request = request_for(
+            target, message, self._new_id(), expects_reply=False, timeout=seconds
+        )
+        response = self._exchange(request, target, request.message_type, seconds)
+        acknowledged(response, request, seconds)
+
+    def _seconds(self, timeout: float | None) -> float:
+        return self._timeout if timeout is None else timeout
+
+    def _new_id(self) -> str:
+        return f"req_{next(self._ids)}"
+
+    # --- the connection
+
+    def _exchange(
+        self, question: Request | Discover, target: str, name: str, seconds: float
+    ) -> Response:
+        deadline = time.monotonic() + seconds
+        frame = self._connection.send(question) if self._lost is None else b""
+        if not self._lock.acquire(timeout=max(seconds, 0)):
+            raise timed_out(target, name, seconds, "another thread's call goes on")
+        try:
+            if self._lost is not None:
+                raise self._lost
+            self._write(frame, deadline)
+            return self._read_answer(question.correlation_id, deadline)
+        except TimeoutError:
+            where = "the peer has not answered"
+            raise timed_out(target, name, seconds, where) from None
+        except OSError as error:
+            self._lost = PeerLostError(f"the connection broke: {error}")
+            raise self._lost from error
+        finally:
+            self._lock.release()
+
+    def _write(self, frame: bytes, deadline: float) -> None:
+        self._wait_until(deadline)
+        try:
+            self._socket.sendall(frame)
+        except TimeoutError:
+            # Nobody knows how much of the frame has gone.
+            self._lost = PeerLostError("the peer did not read")
+            self._socket.close()
+            raise
+
+    def _read_answer(self, correlation_id: str, deadline: float) -> Response:
+        while True:
+            try:
+                event = self._connection.next_event()
+            except ProtocolError as error:
+                self._lost = error
+                raise
+            if event is NEED_DATA:
+                self._wait_until(deadline)
+                self._connection.receive_data(self._socket.recv(_CHUNK))
+            elif isinstance(event, ConnectionClosed):
+                self._lost = PeerLostError("the peer closed the connection")
+                raise self._lost
+            elif isinstance(event, Received) and isinstance(event.body, Response):
+                if event.body.correlation_id == correlation_id:
+                    return event.body
+                self._check_last_words(event.body)
+
+    def _wait_until(self, deadline: float) -> None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left)
+
+    def _check_last_words(self, response: Response) -> None:
+        # Any other answer is a late one, to a call that has given up.
+        refusal = refusal_of(response)
+        if refusal is not None:
+            self._lost = refusal
+            raise refusal
+        if response.correlation_id == UNKNOWN_CORRELATION_ID and not response.success:
+            words = f"the peer says {response.error_code}: {response.error}"
+            self._lost = PeerLostError(words)
+            raise self._lost
+
+
+@final
+@attrs.frozen(eq=False)
+class BlockingActorHandle:
+    """An actor of another process; valid as long as its `BlockingClient`."""
+
+    name: str
+    """What the peer exposes it as."""
+
+    _client: BlockingClient = attrs.field(repr=False)
+
+    def ask(self, request: RequestMessage[R], *, timeout: float | None = None) -> R:
+        """Send *request* over the connection, and wait for its reply.
+
+        Args:
+            request: What to ask.
+            timeout: How long to wait, in seconds; by default the client's.
+                It travels with the request.
+
+        Raises:
+            AskTimeoutError: If no answer came in that time.
+            PeerRejectedError: If the peer refused it before it was dispatched.
+            PeerLostError: If the connection broke: nobody knows whether it was
+                handled.
+            HandlerFailedError: If its handler raised.
+            NoReplyError: If its handler returned without replying.
+            ActorStoppedError: If the actor is down.
+            UnexpectedReplyError: If the reply is not of the declared type.
+            Rejection: If the handler raised one; a `RemoteRejection` if its
+                class is not known here.
+            TypeError: If it is no request, or not one that may travel.
+        """
+        return self._client.ask(self.name, request, timeout)
+
+    def send(self, message: object, *, timeout: float | None = None) -> None:
+        """Put *message* in the actor's mailbox, over the connection.
+
+        It returns when the peer says that it is there, and does not wait for
+        room.  It raises what `ask` raises, and `PeerRejectedError` with the
+        code ``TARGET_BUSY`` if there is no room.
+        """
+        self._client.send(self.name, message, timeout)
+
+
+publish_names(globals(), __all__, "acton_trio.ipc")

@@ -1,0 +1,45 @@
+"""What the connections of one listener share."""
+
+from __future__ import annotations
+
+from typing import final
+
+import attrs
+import trio
+
+from .._kernel.handle import seat_of
+from .._kernel.patience import Patience
+from .._runtime.exposure import Exposure
+from .._wire.envelopes import ActorEntry, Discover, Response
+from .config import IpcConfig
+from .statistics import Counters
+
+__all__ = ["Host"]
+
+
+@final
+@attrs.define(eq=False)
+class Host:
+    """What the connections of one listener share; lives as long as that."""
+
+    exposure: Exposure
+    patience: Patience
+    config: IpcConfig
+    counters: Counters = attrs.field(factory=Counters, init=False)
+    is_draining: bool = attrs.field(default=False, init=False)
+    """Whether requests are refused, since the listener is about to close."""
+
+    progress: trio.lowlevel.ParkingLot = attrs.field(
+        factory=trio.lowlevel.ParkingLot, init=False
+    )
+    """Woken each time that an answer is written, or a connection has ended."""
+
+    def discovered(self, question: Discover) -> Response:
+        """Return the answer to what there is to be reached here."""
+        registry = self.exposure.registry
+        actors: list[ActorEntry] = []
+        for name, handle in sorted(self.exposure.actors().items()):
+            accepted = map(registry.name_of, seat_of(handle).accepts)
+            accepts = tuple(sorted(filter(None, accepted)))
+            actors.append(ActorEntry(name, handle.id, accepts))
+        return question.response(actors=actors, message_types=registry.type_names())

@@ -1,0 +1,73 @@
+"""`Runtime` and `open_runtime`: what users enter, with a door to the outside."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import final
+
+import attrs
+
+from .._base.util import publish_names
+from .._runtime.config import Config
+from .._runtime.runtime import RuntimeCore
+from .._runtime.scope import open_scope
+from .config import IpcConfig
+from .server import IpcListener, start_listener
+
+__all__ = ["Runtime", "open_runtime"]
+
+
+@final
+@attrs.define(eq=False, repr=False)
+class Runtime(RuntimeCore):
+    """What actors are started in; lives as long as its `open_runtime` block."""
+
+    def __repr__(self) -> str:
+        return f"<Runtime with {len(self.actors())} actors>"
+
+    async def start_ipc_listener(self, config: IpcConfig | None = None) -> IpcListener:
+        """Let peers reach the exposed actors over a Unix socket.
+
+        The door stays open until it is shut or the runtime ends, which drains
+        it before the actors.  `acton_trio.ipc.open_listener` is the same with
+        a block of its own.
+
+        Args:
+            config: Path and permissions of the socket, limits, timeouts.
+
+        Raises:
+            ProtocolError: If another server listens there.
+            ConfigError: If the path or its folder cannot be used.
+
+        Cancellation:
+            The door is not open.
+        """
+        return await start_listener(self, config)
+
+
+@asynccontextmanager
+async def open_runtime(config: Config | None = None) -> AsyncGenerator[Runtime, None]:
+    """Open the scope that actors live in.
+
+    Leaving the block drains the listeners, then stops the actors, the last
+    started first: each handles what it has queued.  ``timeouts`` bounds it.
+    When the block is left, no task, timer or socket is.
+
+    Args:
+        config: Timeouts and limits; the reference's defaults if not given.
+
+    Raises:
+        BaseExceptionGroup: If actors failed and nobody handled it.  Its
+            members are the exceptions as they were raised, each with a note
+            of the actor and the message; the block's own joins them.
+
+    Cancellation:
+        Handlers are cancelled at once; then stop hooks run, shielded, within
+        ``timeouts.actor_shutdown``.
+    """
+    async with open_scope(Runtime, config or Config()) as runtime:
+        yield runtime
+
+
+publish_names(globals(), __all__)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         PeerRejectedError as PeerRejectedError,
         ProtocolError as ProtocolError,
         RemoteProtocolError as RemoteProtocolError,
+        RestartLimitError as RestartLimitError,
         SerializationError as SerializationError,
         UnexpectedReplyError as UnexpectedReplyError,
         UnhandledMessageError as UnhandledMessageError,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         after_stop as after_stop,
         before_start as before_start,
         before_stop as before_stop,
+        lifespan as lifespan,
     )
     from ._kernel.context import (
         Context as Context,
@@ -66,9 +68,16 @@ if TYPE_CHECKING:
     from ._kernel.handlers import (
         act_on as act_on,
         mutate_on as mutate_on,
+        on_error as on_error,
+    )
+    from ._kernel.streams import (
+        Stream as Stream,
     )
     from ._kernel.surroundings import (
         DeadLetter as DeadLetter,
+    )
+    from ._kernel.turn import (
+        ReplyAddress as ReplyAddress,
     )
     from ._messages.declare import (
         Rejection as Rejection,
@@ -76,6 +85,11 @@ if TYPE_CHECKING:
         Request as Request,
         StreamRequest as StreamRequest,
         message as message,
+    )
+    from ._policy.restarts import (
+        RestartLimit as RestartLimit,
+        RestartPolicy as RestartPolicy,
+        TerminationReason as TerminationReason,
     )
     from ._runtime.builder import (
         IdleActor as IdleActor,
@@ -85,6 +99,17 @@ if TYPE_CHECKING:
         Limits as Limits,
         Timeouts as Timeouts,
     )
+    from ._services.broker import (
+        Broker as Broker,
+        Delivery as Delivery,
+        Subscription as Subscription,
+        SubscriptionStatistics as SubscriptionStatistics,
+    )
+    from ._supervision.events import (
+        ChildRestarted as ChildRestarted,
+        ChildTerminated as ChildTerminated,
+    )
+
 else:
     __getattr__ = lazy_names(
         __name__,
@@ -104,6 +129,7 @@ else:
                 "PeerRejectedError",
                 "ProtocolError",
                 "RemoteProtocolError",
+                "RestartLimitError",
                 "SerializationError",
                 "UnexpectedReplyError",
                 "UnhandledMessageError",
@@ -116,10 +142,11 @@ else:
                 "after_stop",
                 "before_start",
                 "before_stop",
+                "lifespan",
             ],
             "_kernel.context": ["Context"],
             "_kernel.handle": ["ActorHandle"],
-            "_kernel.handlers": ["act_on", "mutate_on"],
+            "_kernel.handlers": ["act_on", "mutate_on", "on_error"],
             "_kernel.surroundings": ["DeadLetter"],
             "_messages.declare": [
                 "Rejection",
@@ -130,6 +157,16 @@ else:
             ],
             "_runtime.builder": ["IdleActor"],
             "_runtime.config": ["Config", "Limits", "Timeouts"],
+            "_kernel.turn": ["ReplyAddress"],
+            "_kernel.streams": ["Stream"],
+            "_policy.restarts": ["RestartLimit", "RestartPolicy", "TerminationReason"],
+            "_services.broker": [
+                "Broker",
+                "Delivery",
+                "Subscription",
+                "SubscriptionStatistics",
+            ],
+            "_supervision.events": ["ChildRestarted", "ChildTerminated"],
         },
         modules={"ipc": "ipc"},
     )
@@ -141,11 +178,15 @@ __all__ = [
     "AskCycleError",
     "AskError",
     "AskTimeoutError",
+    "Broker",
+    "ChildRestarted",
+    "ChildTerminated",
     "Config",
     "ConfigError",
     "ConnectionRefusedByPeerError",
     "Context",
     "DeadLetter",
+    "Delivery",
     "DuplicateNameError",
     "HandlerFailedError",
     "IdleActor",
@@ -159,10 +200,18 @@ __all__ = [
     "Rejection",
     "RemoteProtocolError",
     "RemoteRejection",
+    "ReplyAddress",
     "Request",
+    "RestartLimit",
+    "RestartLimitError",
+    "RestartPolicy",
     "Runtime",
     "SerializationError",
+    "Stream",
     "StreamRequest",
+    "Subscription",
+    "SubscriptionStatistics",
+    "TerminationReason",
     "Timeouts",
     "UnexpectedReplyError",
     "UnhandledMessageError",
@@ -173,8 +222,10 @@ __all__ = [
     "before_start",
     "before_stop",
     "ipc",
+    "lifespan",
     "message",
     "mutate_on",
+    "on_error",
     "open_runtime",
 ]
 

@@ -20,7 +20,8 @@ from .._base.errors import ActorStoppedError, SerializationError
 from .._base.formats import Format
 from .._base.patience import MailboxFullError
 from .._base.util import name_of
-from .._kernel.envelope import NO_HEADERS, Ask, Envelope, Result
+from .._kernel.activity import NO_HEADERS
+from .._kernel.envelope import Ask, Envelope, Result
 from .._kernel.handle import ActorHandle, seat_of
 from .._wire.codes import (
     RECIPIENT_CLOSED_TEXT,

@@ -1,29 +1,49 @@
-"""Which actor's code is running: the sender of what it sends."""
+"""Which actor's code is running: the sender of what it sends, the waiter on others."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextvars import ContextVar
-from typing import Final, final
+from typing import Final, Protocol, final
 
 import attrs
 import trio
 
-from .envelope import NO_HEADERS
+__all__ = ["NO_HEADERS", "Activity", "Wait", "breathe", "current_activity"]
 
-__all__ = ["Activity", "breathe", "current_activity"]
+NO_HEADERS: Final[Mapping[str, str]] = {}
+
+
+class Wait(Protocol):
+    """Something that running code waits for."""
+
+    def blockers(self) -> Collection[Activity]:
+        """Return the code that has to return first, as far as is known now."""
+        ...
 
 
 @final
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Activity:
     """Code of an actor at work, a handler or a hook; lives until it returns."""
+
+    name: str
+    """Name of the actor whose code it is."""
 
     actor: object
     """The actor's `ActorHandle`, which is built from what is built from this."""
 
     headers: Mapping[str, str] = NO_HEADERS
     """What travels on with every message that the code sends."""
+
+    exclusive: bool = True
+    """Whether nothing else of the actor may run meanwhile."""
+
+    is_background: bool = False
+    """Whether it is a task that no message waits for."""
+
+    waits: list[Wait] = attrs.field(factory=list[Wait], init=False)
+    """What it waits for now; its own nurseries may make that several things."""
 
 
 current_activity: Final[ContextVar[Activity | None]] = ContextVar(

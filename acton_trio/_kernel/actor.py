@@ -14,10 +14,10 @@ from typing import Any, Final, Literal, TypeVar, dataclass_transform
 import attrs
 
 from .._base.util import name_of, publish_names
-from .handlers import Handler, declared_handlers
+from .declarations import declared_error_handlers, declared_handlers
+from .handlers import ErrorTable, Handler, HandlerTable
 
 __all__ = [
-    "HOOKS",
     "Behaviour",
     "Hook",
     "HookName",
@@ -27,19 +27,16 @@ __all__ = [
     "before_start",
     "before_stop",
     "behaviour_of",
+    "lifespan",
     "make_hook",
 ]
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
-HookName = Literal["before_start", "after_start", "before_stop", "after_stop"]
-HOOKS: Final[tuple[HookName, ...]] = (
-    "before_start",
-    "after_start",
-    "before_stop",
-    "after_stop",
-)
+HookName = Literal[
+    "before_start", "after_start", "before_stop", "after_stop", "lifespan"
+]
 
 _BEHAVIOUR: Final = "__acton_behaviour__"
 _HOOK: Final = "__acton_hook__"
@@ -50,7 +47,6 @@ class Hook:
     """One function to call at a turn of an actor's life."""
 
     function: Callable[..., Any]
-    is_async: bool
     wants_context: bool
 
 
@@ -61,8 +57,21 @@ class Behaviour:
     A class has one, made when it is decorated; an `IdleActor` has its own.
     """
 
-    handlers: Mapping[type, Handler] = attrs.field(factory=dict[type, Handler])
+    handlers: HandlerTable = attrs.field(factory=dict[type, Handler])
+    error_handlers: ErrorTable = attrs.field(factory=dict[type, dict[type, Handler]])
     hooks: Mapping[str, Hook] = attrs.field(factory=dict[str, Hook])
+
+    def updated(self, other: Behaviour) -> Behaviour:
+        """Return this, with what *other* does in its place where both do it."""
+        error_handlers = {**self.error_handlers}
+        for message_type, by_error in other.error_handlers.items():
+            known = error_handlers.get(message_type, {})
+            error_handlers[message_type] = {**known, **by_error}
+        return Behaviour(
+            {**self.handlers, **other.handlers},
+            error_handlers,
+            {**self.hooks, **other.hooks},
+        )
 
 
 def before_start(method: F) -> F:
@@ -95,6 +104,17 @@ def after_stop(method: F) -> F:
     return _mark_hook(method, "after_stop")
 
 
+def lifespan(method: F) -> F:
+    """Declare an async generator that is around the whole life of an incarnation.
+
+    It yields once: what is before that is the first thing to happen, and what
+    is after it the last but `after_stop`.  It is the place for ``async with``
+    and for nurseries.  A failing incarnation raises its failure at the
+    ``yield``; swallowing it changes nothing.
+    """
+    return _mark_hook(method, "lifespan")
+
+
 def _mark_hook(method: F, name: HookName) -> F:
     if not inspect.isfunction(method):
         msg = f"@{name} decorates a method, not {name_of(method)}"
@@ -121,7 +141,11 @@ def actor(cls: type[T]) -> type[T]:
         raise TypeError(msg)
     names = sys._getframe(1).f_locals  # noqa: SLF001 - the enclosing function's names
     declared = attrs.define(cls, eq=False)
-    behaviour = Behaviour(declared_handlers(declared, names), _declared_hooks(declared))
+    behaviour = Behaviour(
+        declared_handlers(declared, names),
+        declared_error_handlers(declared, names),
+        _declared_hooks(declared),
+    )
     setattr(declared, _BEHAVIOUR, behaviour)
     return declared
 
@@ -137,15 +161,16 @@ def _declared_hooks(cls: type) -> dict[str, Hook]:
             other = name_of(hooks[turn].function)
             msg = f"{where}: {other} is that hook already; an actor has one of each"
             raise TypeError(msg)
-        hooks[turn] = make_hook(member, where)
+        hooks[turn] = make_hook(turn, member, where)
     return hooks
 
 
-def make_hook(function: Callable[..., Any], where: str) -> Hook:
-    """Return the hook that *function* is.
+def make_hook(name: HookName, function: Callable[..., Any], where: str) -> Hook:
+    """Return the hook that *function* is at the turn *name*.
 
     Raises:
-        TypeError: If it takes anything but ``(self)`` or ``(self, ctx)``.
+        TypeError: If it takes anything but ``(self)`` or ``(self, ctx)``, or
+            is a lifespan and no async generator.
     """
     parameters = inspect.signature(function).parameters.values()
     required = [each for each in parameters if each.default is each.empty]
@@ -153,8 +178,13 @@ def make_hook(function: Callable[..., Any], where: str) -> Hook:
         names = ", ".join(each.name for each in parameters)
         msg = f"{where}: a hook takes (self) or (self, ctx), not ({names})"
         raise TypeError(msg)
-    is_async = inspect.iscoroutinefunction(function)
-    return Hook(function, is_async, wants_context=len(parameters) == 2)
+    if inspect.isasyncgenfunction(function) != (name == "lifespan"):
+        msg = (
+            f"{where}: a lifespan is an async generator that yields once; "
+            "the other hooks do not yield"
+        )
+        raise TypeError(msg)
+    return Hook(function, wants_context=len(parameters) == 2)
 
 
 def behaviour_of(cls: type) -> Behaviour | None:
@@ -164,5 +194,6 @@ def behaviour_of(cls: type) -> Behaviour | None:
 
 
 publish_names(
-    globals(), ["actor", "after_start", "after_stop", "before_start", "before_stop"]
+    globals(),
+    ["actor", "after_start", "after_stop", "before_start", "before_stop", "lifespan"],
 )

@@ -2,36 +2,48 @@
 
 Its life, and the cancel scopes around its parts::
 
-    whole ----------------------------------------------------- cut off last
-      work ------------------------------------- cut short     .
-        factory, before_start, after_start      .              .
-        messages, before_stop, what is queued   .              .
-                                                 after_stop    .
+    whole -------------------------------------------------
+    | factory, lifespan in
+    |   work -------------------------------------------
+    |   | before_start, after_start
+    |   | messages and background tasks
+    |   | before_stop, what is queued
+    |   ------------------------------------------------
+    | lifespan out
+    -------------------------------------------------------
+    last: after_stop
 
 Cutting *work* short is how a failure or a cancellation ends an actor: its
-handlers are cancelled, and the rest of its life still happens.  Cutting
-*whole* off is for what does not end by itself then.
+handlers are cancelled, and the rest of its life still happens, bounded by the
+deadlines of *whole* and *last*.  *work* lies within the lifespan: a generator
+that holds scopes of its own can only be resumed outside of any opened since.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import final
+import typing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVarTuple, final
 
 import attrs
 import trio
 
+from .._base.errors import ActorStoppedError
 from .._base.util import name_of
-from .activity import Activity, current_activity
-from .actor import Behaviour, HookName
+from .activity import NO_HEADERS, Activity, current_activity
+from .actor import Behaviour, Hook, HookName
 from .context import Context
 from .dispatcher import Dispatcher
 from .handle import ActorHandle
 from .parting import part
 from .seat import Seat, SeatState
+from .verdicts import Verdicts
 
 __all__ = ["Cell", "Recipe"]
+
+Ts = TypeVarTuple("Ts")
 
 
 @final
@@ -45,9 +57,6 @@ class Recipe:
     behaviour_of: Callable[[object], Behaviour]
     """Tells what a model of this kind does, or raises `TypeError`."""
 
-    max_concurrency: int
-    """How many `act_on` handlers may overlap."""
-
 
 @final
 @attrs.define(eq=False)
@@ -57,103 +66,230 @@ class Cell:
     seat: Seat
     handle: ActorHandle
     recipe: Recipe
+    started: Callable[[], None]
+    """Called once `after_start` is done, before any message."""
+
+    may_clean_up: Callable[[], Awaitable[None]]
+    """Waits until it is this actor's turn to run what is left of its life."""
+
     failures: list[BaseException] = attrs.field(factory=list[BaseException], init=False)
     """What ended it, as it was raised; empty after a normal end."""
 
     has_started: bool = attrs.field(default=False, init=False)
     _behaviour: Behaviour = attrs.field(factory=Behaviour, init=False)
     _model: object = attrs.field(default=None, init=False)
+    _is_leaving: bool = attrs.field(default=False, init=False)
+    """Whether it has asked for its own end."""
+
+    _is_entering: bool = attrs.field(default=False, init=False)
+    """Whether a lifespan is being entered, which only *whole* is around."""
+
+    _dispatcher: Dispatcher | None = attrs.field(default=None, init=False)
+    _crew: trio.Nursery | None = attrs.field(default=None, init=False)
     _whole: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _work: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _last: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
 
-    async def live(self, started: Callable[[], None]) -> None:
-        """Run the incarnation to its end; look at `failures` for how it went.
+    # --- what others may have it do
 
-        Args:
-            started: Called once `after_start` is done, before any message.
-        """
-        current_activity.set(None)
-        with self._whole:
-            with self._work:
-                try:
-                    await self._perform(started)
-                except BaseException as error:  # noqa: BLE001, ASYNC103 - it parts them
-                    self._take(error)
-            self._whole.deadline = self._budget_end()
-            await self._last_hook()
+    @property
+    def generation(self) -> int:
+        """How many incarnations of the actor there were before this one."""
+        return self.seat.generation
+
+    @property
+    def runtime(self) -> Any:
+        """The `Runtime` it runs in."""
+        return self.seat.surroundings.runtime
+
+    def stop(self) -> None:
+        """End normally, as soon as no handler runs."""
+        self._is_leaving = True
+        self.stop_ordered()
+
+    def stop_ordered(self) -> None:
+        """Look up: the seat is to be vacated, or this incarnation to end."""
+        if self._dispatcher is not None:
+            self._dispatcher.end_streams()
+        self.seat.mailbox.ring()
 
     def cut_short(self, reason: str) -> None:
         """Cancel handlers and start hooks; clean-up still runs, bounded."""
+        self._bound_end()
         self._work.cancel(reason=reason)
+        if self._is_entering:
+            self._whole.cancel(reason=reason)
 
-    async def _perform(self, started: Callable[[], None]) -> None:
+    def start_soon(
+        self,
+        async_fn: Callable[[*Ts], Awaitable[object]],
+        args: tuple[*Ts],
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> None:
+        """Start a task that dies with the incarnation.
+
+        Raises:
+            ActorStoppedError: If the incarnation has ended.
+        """
+        if self._crew is None:
+            raise ActorStoppedError(self.seat.name, "has ended, and starts no tasks")
+        name = f"{self.seat.name}: {name_of(async_fn)}"
+        self._crew.start_soon(self._background, async_fn, args, headers, name=name)
+
+    # --- its life
+
+    async def live(self) -> None:
+        """Run the incarnation to its end; look at `failures` for how it went."""
+        current_activity.set(None)
+        with self._whole:
+            await self._parted(self._whole_life)
+        with self._last:
+            await self._parted(self._hook, "after_stop")
+
+    async def _whole_life(self) -> None:
         self._model = self.recipe.build()
         self._behaviour = self.recipe.behaviour_of(self._model)
+        self.seat.mailbox.exclusive_types = self._exclusive_types()
         self.seat.accepts = tuple(self._behaviour.handlers)
+        lifespan = self._behaviour.hooks.get("lifespan")
+        if lifespan is None:
+            await self._working_life()
+            return
+        self._is_entering = True
+        async with self._within(lifespan):
+            self._is_entering = False
+            await self._working_life()
+            # At the `yield` it shows; swallowing it there changes nothing.
+            if self.failures:
+                raise self.failures[0]
+
+    async def _working_life(self) -> None:
+        with self._work:
+            async with trio.open_nursery() as self._crew:
+                # The nursery would wrap what is raised in here in a group.
+                await self._parted(self._work_through, self._crew)
+                self._crew.cancel_scope.cancel(reason=f"{self.seat.name} has ended")
+        self._crew = None
+        if self._dispatcher is not None:
+            self._dispatcher.settle_errands()
+        self._bound_end()
+        await self.may_clean_up()
+
+    async def _work_through(self, crew: trio.Nursery) -> None:
+        self._dispatcher = Dispatcher(
+            self.seat,
+            self,
+            self._model,
+            self._behaviour,
+            crew,
+            Verdicts(self.seat, self._fail),
+            lambda: self.failures[0] if self.failures else None,
+        )
         await self._hook("before_start")
         await self._hook("after_start")
         self.has_started = True
-        started()
-        async with trio.open_nursery() as crew:
-            # The nursery would wrap what is raised in here in a group.
-            try:
-                await self._serve(crew)
-            except Exception as error:  # noqa: BLE001 - goes to the supervisor
-                self._fail(error)
-
-    async def _serve(self, crew: trio.Nursery) -> None:
-        dispatcher = Dispatcher(
-            self.seat,
-            self.handle,
-            self._model,
-            self._behaviour.handlers,
-            self.recipe.max_concurrency,
-            crew,
-            self._fail,
-        )
-        await dispatcher.run(until=lambda: self.seat.stop_ordered)
+        self.started()
+        await self._dispatcher.run(until=self._is_to_end)
         self.seat.state = SeatState.STOPPING
         self._work.deadline = self._budget_end()
         await self._hook("before_stop")
-        self.seat.mailbox.close(lambda: self.seat.stopped_error(None))
-        await dispatcher.run(until=lambda: len(self.seat.mailbox) == 0)
+        if self.seat.stop_ordered:
+            self.seat.mailbox.close(lambda: self.seat.stopped_error(None))
+            await self._dispatcher.run(until=lambda: len(self.seat.mailbox) == 0)
 
-    async def _last_hook(self) -> None:
-        try:
-            await self._hook("after_stop")
-        except Exception as error:  # noqa: BLE001 - goes to the supervisor
-            self._fail(error)
+    def _is_to_end(self) -> bool:
+        return self._is_leaving or self.seat.stop_ordered
+
+    def _exclusive_types(self) -> frozenset[type]:
+        handlers = self._behaviour.handlers
+        return frozenset(each for each in handlers if handlers[each].exclusive)
+
+    def _bound_end(self) -> None:
+        """Begin the time in which all that is left has to be done."""
+        end = min(self._last.deadline, self._budget_end())
+        self._whole.deadline = self._last.deadline = end
+
+    def _budget_end(self) -> float:
+        return trio.current_time() + self.seat.surroundings.actor_shutdown
+
+    # --- the user's code in it
 
     async def _hook(self, name: HookName) -> None:
         hook = self._behaviour.hooks.get(name)
         if hook is None:
             return
-        current_activity.set(Activity(self.handle))
+        with self._acting():
+            try:
+                result = hook.function(self._model, *self._context(hook))
+                if inspect.isawaitable(result):
+                    await result
+            except Exception as error:
+                error.add_note(f"in {self.seat.name}, hook {name_of(hook.function)}")
+                raise
+
+    @contextmanager
+    def _acting(self) -> Generator[None, None, None]:
+        """Say that what runs now is code of the actor, and alone."""
+        activity = Activity(self.seat.name, self.handle)
+        current_activity.set(activity)
+        self.seat.mailbox.running.add(activity)
         try:
-            if hook.wants_context:
-                context = Context(self.handle, self.seat.surroundings.runtime)
-                result = hook.function(self._model, context)
-            else:
-                result = hook.function(self._model)
-            if inspect.isawaitable(result):
-                await result
-        except Exception as error:
-            error.add_note(f"in {self.seat.name}, hook {name_of(hook.function)}")
-            raise
+            yield
         finally:
+            self.seat.mailbox.running.discard(activity)
             current_activity.set(None)
 
-    def _take(self, error: BaseException) -> None:
-        """Keep what went wrong; give trio's scopes back what is theirs."""
-        cancelled, failure = part(error)
-        if failure is not None:
-            self._fail(failure)
-        if cancelled is not None:
-            raise cancelled from None
+    @asynccontextmanager
+    async def _within(self, lifespan: Hook) -> AsyncGenerator[None, None]:
+        enter = asynccontextmanager(lifespan.function)
+        activity = Activity(self.seat.name, self.handle)
+        current_activity.set(activity)
+        async with enter(self._model, *self._context(lifespan)):
+            current_activity.set(None)
+            try:
+                yield
+            finally:
+                current_activity.set(activity)
+        current_activity.set(None)
+
+    def _context(self, hook: Hook) -> tuple[Context, ...]:
+        return (Context(self),) if hook.wants_context else ()
+
+    async def _background(
+        self,
+        async_fn: Callable[[*Ts], Awaitable[object]],
+        args: tuple[*Ts],
+        headers: Mapping[str, str],
+    ) -> None:
+        name = self.seat.name
+        current_activity.set(Activity(name, self.handle, headers, is_background=True))
+        await self._parted(async_fn, *args, note=f"in {name}, background task")
+
+    async def _parted(
+        self,
+        async_fn: Callable[[*Ts], Awaitable[object]],
+        *args: *Ts,
+        note: str | None = None,
+    ) -> None:
+        """Keep what goes wrong; give trio's scopes back what is theirs."""
+        try:
+            await async_fn(*args)
+        except BaseException as error:  # noqa: BLE001, ASYNC103 - parted
+            cancelled, failure = part(error)
+            if failure is not None and not self._knows(failure):
+                if note is not None:
+                    failure.add_note(note)
+                self._fail(failure)
+            if cancelled is not None:
+                raise cancelled from None  # noqa: ASYNC104 - it is
 
     def _fail(self, error: BaseException) -> None:
         self.failures.append(error)
         self._work.cancel(reason=f"{self.seat.name} failed: {error!r}")
 
-    def _budget_end(self) -> float:
-        return trio.current_time() + self.seat.surroundings.actor_shutdown
+    def _knows(self, error: BaseException) -> bool:
+        """Return whether *error* is old news, wrapped or not."""
+        if isinstance(error, BaseExceptionGroup):
+            group = typing.cast("BaseExceptionGroup[BaseException]", error)
+            return all(map(self._knows, group.exceptions))
+        return error in self.failures

@@ -3,17 +3,51 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeVarTuple, final
 
 import attrs
 
 from .._base.util import publish_names
-from .envelope import NO_HEADERS
+from .activity import NO_HEADERS
 from .handle import ActorHandle
-from .turn import Turn
+from .turn import ReplyAddress, Turn
 
-__all__ = ["Context"]
+__all__ = ["Context", "Incarnation"]
+
+Ts = TypeVarTuple("Ts")
+
+
+class Incarnation(Protocol):
+    """What a context may have the incarnation do that it belongs to."""
+
+    @property
+    def handle(self) -> ActorHandle:
+        """The actor's handle."""
+        ...
+
+    @property
+    def generation(self) -> int:
+        """How many incarnations there were before this one."""
+        ...
+
+    @property
+    def runtime(self) -> Any:
+        """The `Runtime` it runs in."""
+        ...
+
+    def start_soon(
+        self,
+        async_fn: Callable[[*Ts], Awaitable[object]],
+        args: tuple[*Ts],
+        headers: Mapping[str, str],
+    ) -> None:
+        """Start a task that dies with the incarnation."""
+        ...
+
+    def stop(self) -> None:
+        """End normally, as soon as no handler runs."""
+        ...
 
 
 @final
@@ -21,13 +55,28 @@ __all__ = ["Context"]
 class Context:
     """What a handler or hook may ask about, and do; lives until it returns."""
 
-    handle: ActorHandle
-    """The actor itself."""
-
-    runtime: Any
-    """The `Runtime` it runs in."""
-
+    _incarnation: Incarnation
     _turn: Turn | None = None
+
+    @property
+    def handle(self) -> ActorHandle:
+        """The actor itself."""
+        return self._incarnation.handle
+
+    @property
+    def runtime(self) -> Any:
+        """The `Runtime` it runs in."""
+        return self._incarnation.runtime
+
+    @property
+    def broker(self) -> Any:
+        """The runtime's `Broker`."""
+        return self.runtime.broker
+
+    @property
+    def generation(self) -> int:
+        """How many incarnations of the actor there were before this one."""
+        return self._incarnation.generation
 
     @property
     def message(self) -> object:
@@ -60,10 +109,46 @@ class Context:
         Raises:
             RuntimeError: In a hook, which has nothing to answer.
         """
+        self._need_turn().reply(value)
+
+    @property
+    def reply_address(self) -> ReplyAddress:
+        """Where the reply can be sent to later, from anywhere in this process.
+
+        Taking it leaves the answer to whoever keeps it: returning ``None`` is
+        no reply then.  If nobody keeps it the ask ends with `NoReplyError`.
+
+        Raises:
+            RuntimeError: In a hook, which has nothing to answer.
+        """
+        return self._need_turn().take_address()
+
+    def start_soon(
+        self, async_fn: Callable[[*Ts], Awaitable[object]], *args: *Ts
+    ) -> None:
+        """Start a background task of this incarnation.
+
+        It dies with the incarnation, and its failure is the actor's.  It has
+        neither the message's deadline nor its asker; `headers` stay.
+
+        Raises:
+            ActorStoppedError: If the incarnation has ended.
+        """
+        self._incarnation.start_soon(async_fn, args, self.headers)
+
+    def stop(self) -> None:
+        """End this incarnation normally, as soon as no handler runs.
+
+        A permanent actor comes back, with what is queued.  ``handle.stop()``
+        is for good.
+        """
+        self._incarnation.stop()
+
+    def _need_turn(self) -> Turn:
         if self._turn is None:
             msg = "a hook has no message to reply to"
             raise RuntimeError(msg)
-        self._turn.reply(value)
+        return self._turn
 
 
 publish_names(globals(), ["Context"])

@@ -4,34 +4,34 @@ It is a read-write lock over a queue.  `act_on` handlers overlap; a
 `mutate_on` message waits until they are done, runs alone, and only then the
 next message starts.  Whoever is at the head waits, and all behind it: nothing
 overtakes, so nothing starves.
+
+Streams begin in their turn, and then run beside the lock: exclusive handlers
+do not wait for them, and run between their steps.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Final, final
 
 import attrs
 import trio
 
-from .._base.errors import (
-    ActorStoppedError,
-    HandlerFailedError,
-    UnhandledMessageError,
-)
+from .._base.errors import ActorStoppedError
 from .._base.util import name_of
-from .._messages.declare import Rejection
-from .._policy.ownership import Owner, judge, owner_of
+from .._policy.ownership import judge
 from .activity import Activity, current_activity
-from .context import Context
-from .envelope import Envelope
-from .handle import ActorHandle
-from .handlers import Handler
+from .actor import Behaviour
+from .context import Context, Incarnation
+from .envelope import Ask, Envelope
+from .handlers import Handler, find_error_handler
 from .parting import part
 from .seat import Seat
-from .surroundings import DeadLetter
-from .turn import Turn
+from .turn import Turn, wrong_reply
+from .verdicts import Verdicts
 
 __all__ = ["Dispatcher"]
 
@@ -43,192 +43,253 @@ _SECONDS_PER_SWITCH: Final = 0.0005
 
 
 @final
+class _Budget:
+    """What an actor may do before others have their turn."""
+
+    __slots__ = ("_handled", "_since")
+
+    def __init__(self) -> None:
+        self._handled = 0
+        self._since = time.perf_counter()
+
+    def is_spent(self) -> bool:
+        """Count one message more, and return whether that was enough."""
+        self._handled += 1
+        return (
+            self._handled >= _MESSAGES_PER_SWITCH
+            or time.perf_counter() - self._since >= _SECONDS_PER_SWITCH
+        )
+
+
+@final
 @attrs.define(eq=False)
 class Dispatcher:
     """Runs the handlers of one incarnation; lives as long as that."""
 
     seat: Seat
-    handle: ActorHandle
+    incarnation: Incarnation
     model: object
-    handlers: Mapping[type, Handler]
-    max_concurrency: int
+    behaviour: Behaviour
     crew: trio.Nursery
     """Where overlapping handlers run."""
 
-    fail: Callable[[BaseException], None]
-    """Takes the failure that ends the incarnation, at once."""
+    verdicts: Verdicts
+    failure: Callable[[], BaseException | None]
+    """Tells what has ended the incarnation, if something has."""
 
+    # Invariant: `_readers` are the `act_on` handlers that run, or are about to.
     _readers: int = attrs.field(default=0, init=False)
-    """How many `act_on` handlers run."""
+    _streams: set[Turn] = attrs.field(factory=set[Turn], init=False)
+    # Failures that have an `on_error`, which has to wait until it is alone.
+    _errands: deque[tuple[Turn, BaseException, Handler]] = attrs.field(
+        factory=deque[tuple[Turn, BaseException, Handler]], init=False
+    )
 
     async def run(self, until: Callable[[], bool]) -> None:
         """Handle messages until *until* says so and no handler is running."""
-        mailbox = self.seat.mailbox
-        handled, since = 0, time.perf_counter()
-        while not until():
-            envelope = mailbox.head()
-            if envelope is None or not self._may_start(envelope):
-                await mailbox.wait()
-                handled, since = 0, time.perf_counter()
-                continue
-            mailbox.take()
-            await self._start(envelope)
-            handled += 1
-            if (
-                handled >= _MESSAGES_PER_SWITCH
-                or time.perf_counter() - since >= _SECONDS_PER_SWITCH
-            ):
+        budget = _Budget()
+        while not self._is_done(until):
+            if self._errands and not self._readers:
+                await self._run_errand()
+            elif self._head_may_start(until):
+                await self._start(self.seat.mailbox.take())
+            else:
+                await self.seat.mailbox.wait()
+                budget = _Budget()
+            # After a failure not one message more: this is where it ends.
+            if budget.is_spent() or self.failure() is not None:
                 await trio.lowlevel.checkpoint()
-                handled, since = 0, time.perf_counter()
-        while self._readers:
-            await mailbox.wait()
+                budget = _Budget()
 
-    def _may_start(self, envelope: Envelope) -> bool:
-        handler = self.handlers.get(type(envelope.message))
+    def _is_done(self, until: Callable[[], bool]) -> bool:
+        return not self._readers and not self._errands and until()
+
+    def _head_may_start(self, until: Callable[[], bool]) -> bool:
+        if self._errands or until():
+            return False
+        envelope = self.seat.mailbox.head()
+        if envelope is None:
+            return False
+        handler = self.behaviour.handlers.get(type(envelope.message))
         if handler is None:
             return True
-        limit = 1 if handler.exclusive else self.max_concurrency
+        limit = 1 if handler.exclusive else self.seat.mailbox.max_concurrency
         return self._readers < limit
 
+    # --- starting
+
     async def _start(self, envelope: Envelope) -> None:
-        handler = self.handlers.get(type(envelope.message))
+        handler = self.behaviour.handlers.get(type(envelope.message))
         if handler is None:
-            self._refuse(envelope)
-        elif handler.is_async and not handler.exclusive:
+            self.verdicts.unhandled(envelope, self.behaviour.handlers)
+        elif handler.is_stream or (handler.is_async and not handler.exclusive):
             self._readers += 1
+            run = self._stream if handler.is_stream else self._overlap
             name = f"{self.seat.name}: {name_of(handler.function)}"
-            self.crew.start_soon(self._overlap, handler, envelope, name=name)
-        elif envelope.deadline <= trio.current_time():
+            self.crew.start_soon(run, self._turn(handler, envelope), name=name)
+        elif _is_pointless(envelope):
             self.seat.mailbox.expired += 1
         else:
-            await self._alone(handler, envelope)
+            await self._alone(self._turn(handler, envelope), envelope.message)
 
-    async def _alone(self, handler: Handler, envelope: Envelope) -> None:
-        turn = Turn(handler, envelope, trio.current_time())
-        envelope.place = turn
-        current_activity.set(Activity(self.handle, envelope.headers))
+    def _turn(self, handler: Handler, envelope: Envelope) -> Turn:
+        handle = self.incarnation.handle
+        activity = Activity(
+            self.seat.name, handle, envelope.headers, exclusive=handler.exclusive
+        )
+        turn = Turn(handler, envelope, activity, trio.current_time())
+        if not handler.exclusive and (handler.is_async or handler.is_stream):
+            turn.scope = trio.CancelScope(deadline=envelope.deadline)
+            # Whoever gives up before its first step only has to say so.
+            envelope.place = turn
+        return turn
+
+    async def _alone(self, turn: Turn, *arguments: object) -> None:
+        """Run a handler in this task: an exclusive one, or one that cannot wait."""
+        turn.envelope.place = turn
+        current_activity.set(turn.activity)
+        self.seat.mailbox.running.add(turn.activity)
         try:
-            await self._handle(turn)
+            await self._handle(turn, *arguments)
         finally:
+            self.seat.mailbox.running.discard(turn.activity)
             current_activity.set(None)
 
-    async def _overlap(self, handler: Handler, envelope: Envelope) -> None:
-        scope = trio.CancelScope(deadline=envelope.deadline)
-        turn = Turn(handler, envelope, trio.current_time(), scope)
+    async def _overlap(self, turn: Turn) -> None:
+        envelope, mailbox = turn.envelope, self.seat.mailbox
+        assert turn.scope is not None
         try:
-            with scope:
+            with turn.scope:
                 # Up to here the message was only queued: it may have been
                 # taken back since, or have lost its point.
                 if _is_pointless(envelope):
-                    self.seat.mailbox.expired += 1
+                    mailbox.expired += 1
                     return
-                envelope.place = turn
-                current_activity.set(Activity(self.handle, envelope.headers))
-                await self._handle(turn)
-            if scope.cancelled_caught and envelope.ask is not None:
-                # The asker has moved its own deadline since it asked.
-                envelope.ask.time_out(envelope, trio.current_time() - turn.since)
+                current_activity.set(turn.activity)
+                mailbox.running.add(turn.activity)
+                await self._handle(turn, envelope.message)
+            self._check_scope(turn)
         finally:
+            mailbox.running.discard(turn.activity)
             self._readers -= 1
-            self.seat.mailbox.ring()
+            mailbox.ring()
 
-    async def _handle(self, turn: Turn) -> None:
-        handler, envelope = turn.handler, turn.envelope
+    async def _stream(self, turn: Turn) -> None:
+        envelope, mailbox = turn.envelope, self.seat.mailbox
+        # From its first step on it runs beside the lock.
+        self._readers -= 1
+        mailbox.ring()
+        assert turn.scope is not None
+        self._streams.add(turn)
         try:
-            if handler.wants_context:
-                context = Context(self.handle, self.seat.surroundings.runtime, turn)
-                result = handler.function(self.model, envelope.message, context)
-            else:
-                result = handler.function(self.model, envelope.message)
-            if handler.is_async:
+            with turn.scope:
+                if _is_pointless(envelope):
+                    mailbox.expired += 1
+                    return
+                if self.seat.stop_ordered:
+                    self._end_stream(turn)
+                    return
+                current_activity.set(turn.activity)
+                await self._handle(turn, envelope.message)
+            self._check_scope(turn)
+        finally:
+            self._streams.discard(turn)
+
+    def _check_scope(self, turn: Turn) -> None:
+        ask = turn.envelope.ask
+        assert turn.scope is not None
+        if turn.scope.cancelled_caught and ask is not None:
+            # The asker has moved its own deadline since it asked.
+            ask.time_out(turn.envelope, trio.current_time() - turn.since)
+
+    def end_streams(self) -> None:
+        """End all streams at once: the actor stops."""
+        for turn in self._streams:
+            self._end_stream(turn)
+
+    def _end_stream(self, turn: Turn) -> None:
+        if turn.envelope.ask is not None:
+            detail = "has stopped, and its streams with it"
+            turn.envelope.ask.fail(ActorStoppedError(self.seat.name, detail))
+        turn.give_up(turn.envelope)
+
+    # --- running
+
+    async def _handle(self, turn: Turn, *arguments: object) -> None:
+        handler = turn.handler
+        try:
+            result = handler.function(self.model, *arguments, *self._context(turn))
+            if handler.is_stream:
+                await self._pass_on(turn, result)
+                result = None
+            elif handler.is_async:
                 result = await result
         except BaseException as error:  # noqa: BLE001, ASYNC103 - parted
             cancelled, failure = part(error)
             if failure is not None:
                 self._failed(turn, failure)
             if cancelled is not None:
-                self._cut_off(turn)
+                if turn.scope is None or not turn.scope.cancel_called:
+                    self.verdicts.cut_off(turn, self.failure())
                 raise cancelled from None  # noqa: ASYNC104 - it is
         else:
             turn.returned(result)
-        envelope.place = None
+        if turn.envelope.place is turn:
+            turn.envelope.place = None
 
-    # --- what becomes of a message that is not simply answered
+    def _context(self, turn: Turn) -> tuple[Context, ...]:
+        if turn.handler.wants_context:
+            return (Context(self.incarnation, turn),)
+        return ()
 
-    def _refuse(self, envelope: Envelope) -> None:
-        handled = tuple(sorted(name_of(each) for each in self.handlers))
-        message = name_of(type(envelope.message))
-        error = UnhandledMessageError(self.seat.name, message, handled)
-        if envelope.ask is not None:
-            envelope.ask.fail(error)
-        self._dead_letter(envelope, "no handler for its type", error)
+    async def _pass_on(self, turn: Turn, items: AsyncGenerator[object]) -> None:
+        ask = turn.envelope.ask
+        async with aclosing(items):
+            async for item in items:
+                if ask is None:
+                    continue
+                if not _fits(turn.handler, item):
+                    ask.fail(wrong_reply(ask, turn.handler, item))
+                    return
+                assert ask.outlet is not None
+                await ask.outlet.put(item)
 
     def _failed(self, turn: Turn, error: BaseException) -> None:
-        envelope = turn.envelope
-        ask = envelope.ask
-        verdict = judge(error)
-        owner = owner_of(
-            verdict,
-            exclusive=turn.handler.exclusive,
-            asked=ask is not None,
-            asker_waits=ask is not None and ask.is_open,
-            is_remote=envelope.is_remote,
-        )
-        if ask is not None:
-            supervised = owner is Owner.SUPERVISOR
-            ask.fail(self._answer_for(turn, verdict, error, supervised=supervised))
-        if owner is Owner.SUPERVISOR:
-            error.add_note(self._describe(envelope))
-            self.fail(error)
-        elif owner is Owner.DEAD_LETTERS:
-            rejected = isinstance(verdict, Rejection)
-            reason = "rejected" if rejected else "its handler failed"
-            self._dead_letter(envelope, reason, error)
-
-    def _answer_for(
-        self,
-        turn: Turn,
-        verdict: BaseException,
-        error: BaseException,
-        *,
-        supervised: bool,
-    ) -> BaseException:
-        if isinstance(verdict, Rejection):
-            return verdict
-        request = name_of(type(turn.envelope.message))
-        answer = HandlerFailedError(
-            self.seat.name, request, name_of(type(verdict)), supervised
-        )
-        answer.__cause__ = error
-        return answer
-
-    def _cut_off(self, turn: Turn) -> None:
-        ask = turn.envelope.ask
-        if ask is None or not ask.is_open or _is_over(turn.scope):
+        if turn.rescued is not None:
+            turn, first = turn.rescued
+            error.__cause__ = error.__cause__ or first
+            self.verdicts.failed(turn, error)
             return
-        detail = "was stopped before it had answered"
-        ask.fail(ActorStoppedError(self.seat.name, detail))
+        table = self.behaviour.error_handlers
+        message = turn.envelope.message
+        handler = find_error_handler(table, judge(error), message) if table else None
+        if handler is None or self.failure() is not None:
+            self.verdicts.failed(turn, error)
+        else:
+            self._errands.append((turn, error, handler))
+            self.seat.mailbox.ring()
 
-    def _dead_letter(
-        self, envelope: Envelope, reason: str, error: BaseException | None
-    ) -> None:
-        letter = DeadLetter(envelope.message, self.seat.name, reason, error)
-        self.seat.surroundings.dead_letter(letter)
+    async def _run_errand(self) -> None:
+        failed, error, handler = self._errands.popleft()
+        turn = self._turn(handler, failed.envelope)
+        turn.has_replied = failed.has_replied
+        turn.rescued = (failed, error)
+        await self._alone(turn, judge(error), failed.envelope.message)
 
-    def _describe(self, envelope: Envelope) -> str:
-        sender = envelope.sender
-        origin = "another process" if envelope.is_remote else "plain code"
-        if isinstance(sender, ActorHandle):
-            origin = sender.name
-        message = name_of(type(envelope.message))
-        return f"in {self.seat.name}, handling {message} from {origin}"
+    def settle_errands(self) -> None:
+        """Hand the failures on whose `on_error` will not run any more."""
+        while self._errands:
+            turn, error, _ = self._errands.popleft()
+            self.verdicts.failed(turn, error)
+
+
+def _fits(handler: Handler, item: object) -> bool:
+    return handler.fits is None or handler.fits(item)
 
 
 def _is_pointless(envelope: Envelope) -> bool:
-    if envelope.ask is not None and not envelope.ask.is_open:
+    ask: Ask | None = envelope.ask
+    if ask is not None and not ask.is_open:
         return True
-    return trio.current_effective_deadline() <= trio.current_time()
-
-
-def _is_over(scope: trio.CancelScope | None) -> bool:
-    return scope is not None and scope.deadline <= trio.current_time()
+    now = trio.current_time()
+    return envelope.deadline <= now or trio.current_effective_deadline() <= now

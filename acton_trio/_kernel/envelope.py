@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Final, Protocol, final
+from collections.abc import Callable, Collection, Mapping
+from typing import Protocol, final
 
 import attrs
 import outcome
 
 from .._base.patience import AskTimeoutError
+from .activity import NO_HEADERS, Activity
 
-__all__ = ["NO_HEADERS", "Ask", "Envelope", "Place", "Result"]
+__all__ = ["Ask", "Envelope", "Outlet", "Place", "Result"]
 
 Result = outcome.Value[object] | outcome.Error
-
-NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
 class Place(Protocol):
@@ -27,6 +26,18 @@ class Place(Protocol):
 
     def describe(self, envelope: Envelope) -> str:
         """Say where the envelope is, as the end of a sentence."""
+        ...
+
+    def blockers(self, envelope: Envelope) -> Collection[Activity]:
+        """Return the code that has to return before there can be a reply."""
+        ...
+
+
+class Outlet(Protocol):
+    """Where the items of a stream go, one after another."""
+
+    async def put(self, item: object) -> None:
+        """Hand *item* on, waiting while whoever reads is behind."""
         ...
 
 
@@ -43,6 +54,9 @@ class Ask:
 
     _sink: Callable[[Result], None] | None
     """Takes the result; ``None`` once it has one, or nobody wants it."""
+
+    outlet: Outlet | None = None
+    """Where items go, if it asks for a stream; the result is then its end."""
 
     is_abandoned: bool = attrs.field(default=False, init=False)
     """Whether the asker has gone without a result."""
@@ -80,7 +94,9 @@ class Ask:
         """Fail with `AskTimeoutError` after *after* seconds, and give up."""
         if self._sink is None:
             return
-        where = envelope.place.describe(envelope) if envelope.place else "answered"
+        where = "handled, and its reply address kept"
+        if envelope.place is not None:
+            where = envelope.place.describe(envelope)
         sink = self._sink
         self.abandon(envelope)
         sink(outcome.Error(AskTimeoutError(self.actor, self.request, after, where)))
@@ -109,3 +125,7 @@ class Envelope:
 
     place: Place | None = attrs.field(default=None, init=False)
     """Where it is now; ``None`` before the mailbox and after the handler."""
+
+    def blockers(self) -> Collection[Activity]:
+        """Return the code that has to return before this is dealt with."""
+        return self.place.blockers(self) if self.place is not None else ()

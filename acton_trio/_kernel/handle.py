@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import typing
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import TypeVar, final
 
@@ -12,10 +14,12 @@ import trio
 
 from .._base.errors import AskCycleError
 from .._base.util import name_of, publish_names
-from .._messages.declare import Request, is_message
+from .._messages.declare import Request, StreamRequest, is_message
 from .activity import breathe, current_activity
 from .envelope import Ask, Envelope
 from .seat import Seat
+from .streams import Stream
+from .waits import find_cycle
 
 __all__ = ["ActorHandle", "seat_of"]
 
@@ -66,10 +70,16 @@ class ActorHandle:
         await breathe()
         mailbox = self._seat.mailbox
         activity = current_activity.get()
-        if activity is not None and activity.actor is self:
+        if activity is None or activity.is_background:
+            await mailbox.put(envelope)
+        elif activity.actor is self:
             mailbox.put_nowait(envelope)
         else:
-            await mailbox.put(envelope)
+            activity.waits.append(envelope)
+            try:
+                await mailbox.put(envelope)
+            finally:
+                activity.waits.remove(envelope)
 
     def send_nowait(self, message: object) -> None:
         """Put *message* in the actor's mailbox if there is room.
@@ -95,6 +105,8 @@ class ActorHandle:
             ActorStoppedError: If the actor is down, or stops before replying.
             UnhandledMessageError: If the actor has no handler for it.
             UnexpectedReplyError: If the reply is not of the declared type.
+            AskCycleError: If the answer would have to wait for the handler
+                that asks.
             Rejection: If the handler raised one: that very object.
             TypeError: If it is not a request.
 
@@ -103,14 +115,11 @@ class ActorHandle:
             running `act_on` handler is cancelled; a running `mutate_on`
             handler completes.  Either way the caller leaves at once.
         """
-        envelope = self._envelop(_checked(request))
         task = trio.lowlevel.current_task()
-        ask = envelope.ask = Ask(
-            self.name,
-            type(request).__name__,
-            partial(trio.lowlevel.reschedule, task),
+        ask = Ask(
+            self.name, type(request).__name__, partial(trio.lowlevel.reschedule, task)
         )
-        envelope.deadline = trio.current_effective_deadline()
+        envelope = self._question(_checked(request), ask)
         patience = self._seat.surroundings.patience
         if envelope.deadline == math.inf:
             envelope.deadline = patience.watch(envelope, patience.seconds)
@@ -120,11 +129,53 @@ class ActorHandle:
             return trio.lowlevel.Abort.SUCCEEDED
 
         try:
-            self._seat.mailbox.line_up(envelope)
-            reply: R = await trio.lowlevel.wait_task_rescheduled(give_up)
+            with self._waiting(envelope):
+                self._seat.mailbox.line_up(envelope)
+                reply: R = await trio.lowlevel.wait_task_rescheduled(give_up)
         finally:
             patience.forget(envelope)
         return reply
+
+    @asynccontextmanager
+    async def stream(
+        self, request: StreamRequest[R]
+    ) -> AsyncGenerator[Stream[R], None]:
+        """Send *request*, and read its replies as they come.
+
+        ::
+
+            async with handle.stream(Tail("log")) as lines:
+                async for line in lines:
+                    ...
+
+        The handler waits while the reader is behind.  Leaving the block ends
+        it, at whatever step it is.  The caller's deadline travels with the
+        request; without one a stream has no end but its own.
+
+        Raises:
+            ActorStoppedError: If the actor is down; while reading, if it
+                stops, which ends its streams at once.
+            HandlerFailedError: While reading, if the handler raised.
+            UnexpectedReplyError: While reading, if a reply is not of the
+                declared type.
+            UnhandledMessageError: While reading, if there is no handler.
+            Rejection: While reading, if the handler raised one.
+            TypeError: If it is not a stream request.
+
+        Cancellation:
+            The handler is cancelled, or the queued request taken back.
+        """
+        stream = Stream[R]()
+        ask = Ask(self.name, type(request).__name__, stream.end, stream)
+        envelope = self._question(_checked_stream(request), ask)
+        await trio.lowlevel.checkpoint()
+        with self._waiting(envelope):
+            self._seat.mailbox.line_up(envelope)
+            try:
+                yield stream
+            finally:
+                ask.abandon(envelope)
+                stream.close()
 
     async def stop(self) -> None:
         """Stop the actor for good, and wait until it is down.
@@ -141,7 +192,7 @@ class ActorHandle:
         """
         self._refuse_self()
         self._seat.order_stop()
-        await self._seat.wait_down()
+        await self._wait_down()
 
     async def wait_stopped(self) -> None:
         """Wait until the actor is down for good.
@@ -153,12 +204,51 @@ class ActorHandle:
             Only the waiting ends.
         """
         self._refuse_self()
-        await self._seat.wait_down()
+        await self._wait_down()
+
+    async def _wait_down(self) -> None:
+        activity = current_activity.get()
+        if activity is None or activity.is_background:
+            await self._seat.wait_down()
+            return
+        activity.waits.append(self._seat)
+        try:
+            await self._seat.wait_down()
+        finally:
+            activity.waits.remove(self._seat)
 
     def _refuse_self(self) -> None:
         activity = current_activity.get()
-        if activity is not None and activity.actor is self:
+        if activity is None or activity.is_background:
+            return
+        if activity.actor is self:
             raise AskCycleError((self.name, self.name))
+
+    def _question(self, request: object, ask: Ask) -> Envelope:
+        envelope = self._envelop(request)
+        envelope.ask = ask
+        envelope.deadline = trio.current_effective_deadline()
+        return envelope
+
+    @contextmanager
+    def _waiting(self, envelope: Envelope) -> Generator[None, None, None]:
+        """Let it be seen that the running handler waits for *envelope*.
+
+        Raises:
+            AskCycleError: If that would be for ever.
+        """
+        activity = current_activity.get()
+        if activity is None or activity.is_background:
+            yield
+            return
+        cycle = find_cycle(self._seat.mailbox.blockers(envelope), activity)
+        if cycle is not None:
+            raise AskCycleError((*cycle, self.name))
+        activity.waits.append(envelope)
+        try:
+            yield
+        finally:
+            activity.waits.remove(envelope)
 
     def _envelop(self, message: object) -> Envelope:
         if not is_message(type(message)):
@@ -172,6 +262,12 @@ class ActorHandle:
 def _checked(request: object) -> object:
     if not isinstance(request, Request):
         raise TypeError(_not_a_request(request))
+    return typing.cast("object", request)
+
+
+def _checked_stream(request: object) -> object:
+    if not isinstance(request, StreamRequest):
+        raise TypeError(_not_a_stream_request(request))
     return typing.cast("object", request)
 
 
@@ -195,10 +291,27 @@ def _not_a_message(thing: object) -> str:
     )
 
 
+def _not_a_stream_request(thing: object) -> str:
+    if not is_message(type(thing)):
+        return _not_a_message(thing).replace("handle.send", "handle.stream")
+    name = type(thing).__name__
+    return (
+        f"{name} is not answered with a stream.\n"
+        f"  incorrect: class {name}(Request[int]): ...\n"
+        f"  correct:   class {name}(StreamRequest[int]): ..."
+    )
+
+
 def _not_a_request(thing: object) -> str:
     if not is_message(type(thing)):
         return _not_a_message(thing).replace("handle.send", "handle.ask")
     name = type(thing).__name__
+    if isinstance(thing, StreamRequest):
+        return (
+            f"{name} is answered with a stream.\n"
+            f"  incorrect: await handle.ask({name}(...))\n"
+            f"  correct:   async with handle.stream({name}(...)) as replies: ..."
+        )
     return (
         f"{name} is a message without a reply: send() it, or declare what it is "
         "answered with.\n"

@@ -1,29 +1,40 @@
-"""Handler declarations, and the dispatch table built from them once per class.
+"""Handlers: how one message type, or its failure, is dealt with.
 
-A handler is a method ``(self, message)`` or ``(self, message, ctx)``; the
-annotation of *message* says what it handles.  The table maps exactly that
-type to it: messages have no inheritance.
+A handler takes ``(self, message)`` or ``(self, message, ctx)``, one for errors
+``(self, error, message)`` or ``(self, error, message, ctx)``.
 """
 
 from __future__ import annotations
 
 import inspect
-import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import attrs
 
 from .._base.util import name_of, publish_names
 from .._messages.declare import (
+    StreamRequest,
     is_message,
     is_question,
     reply_type_of,
 )
-from .._messages.replies import admits_none, contradicts, fits_reply
+from .._messages.replies import admits_none, fits_reply
 
-__all__ = ["Handler", "HandlerTable", "act_on", "declared_handlers", "mutate_on"]
+__all__ = [
+    "ErrorTable",
+    "Handler",
+    "HandlerTable",
+    "Mark",
+    "act_on",
+    "find_error_handler",
+    "make_error_handler",
+    "make_handler",
+    "mark_of",
+    "mutate_on",
+    "on_error",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,7 +42,9 @@ _MARK: Final = "__acton_handler__"
 
 
 @attrs.frozen
-class _Mark:
+class Mark:
+    """What a decorator leaves on a method, for `actor` to find."""
+
     decorator: str
     exclusive: bool
 
@@ -42,7 +55,7 @@ def act_on(method: F) -> F:
     It may overlap with other `act_on` handlers of its actor, never with a
     `mutate_on` one.  When its asker gives up it is cancelled.
     """
-    return _mark(method, _Mark("act_on", exclusive=False))
+    return _mark(method, Mark("act_on", exclusive=False))
 
 
 def mutate_on(method: F) -> F:
@@ -51,10 +64,26 @@ def mutate_on(method: F) -> F:
     Nothing else of its actor runs meanwhile.  When its asker gives up it
     completes all the same: half a change is worse than a wasted one.
     """
-    return _mark(method, _Mark("mutate_on", exclusive=True))
+    return _mark(method, Mark("mutate_on", exclusive=True))
 
 
-def _mark(method: F, mark: _Mark) -> F:
+def on_error(method: F) -> F:
+    """Declare a method as the handler of an error of a message.
+
+    ``(self, error: ValueError, message: Withdraw)`` handles what the handler
+    of `Withdraw` raises, subclasses of `ValueError` too; the nearest match is
+    taken.  It runs alone, before the next message.  What it returns is the
+    reply, and the actor goes on.
+    """
+    return _mark(method, Mark("on_error", exclusive=True))
+
+
+def mark_of(member: object) -> Mark | None:
+    """Return what a decorator of this module has left on *member*."""
+    return getattr(member, _MARK, None)
+
+
+def _mark(method: F, mark: Mark) -> F:
     if not inspect.isfunction(method):
         msg = (
             f"@{mark.decorator} decorates a method, not {name_of(method)}; "
@@ -77,6 +106,11 @@ class Handler:
     function: Callable[..., Any]
     exclusive: bool
     is_async: bool
+    """Whether calling it gives a coroutine."""
+
+    is_stream: bool
+    """Whether calling it gives an async generator."""
+
     wants_context: bool
     expects: object = None
     """The reply type, when the message is a request."""
@@ -89,6 +123,23 @@ class Handler:
 
 
 HandlerTable = Mapping[type, Handler]
+"""By message type."""
+
+ErrorTable = Mapping[type, Mapping[type, Handler]]
+"""By message type, then by error type."""
+
+
+def find_error_handler(
+    table: ErrorTable, error: BaseException, message: object
+) -> Handler | None:
+    """Return the handler whose error type is nearest to that of *error*."""
+    by_error = table.get(type(message))
+    if by_error is None:
+        return None
+    for cls in type(error).__mro__:
+        if cls in by_error:
+            return by_error[cls]
+    return None
 
 
 def make_handler(
@@ -103,23 +154,83 @@ def make_handler(
     Raises:
         TypeError: If it cannot be one; *where* says whose it was to be.
     """
+    handler = _make(message_type, function, 2, "(self, message)", where)
+    handler = attrs.evolve(handler, exclusive=exclusive)
+    _check_stream(handler, where)
+    return handler
+
+
+def make_error_handler(
+    message_type: object,
+    error_type: object,
+    function: Callable[..., Any],
+    *,
+    where: str,
+) -> Handler:
+    """Return the handler that *function* is for that error of that message.
+
+    Raises:
+        TypeError: If it cannot be one; *where* says whose it was to be.
+    """
+    if not (inspect.isclass(error_type) and issubclass(error_type, Exception)):
+        msg = f"{where}: {name_of(error_type)} is not an exception class"
+        raise TypeError(msg)
+    handler = _make(message_type, function, 3, "(self, error, message)", where)
+    if handler.is_stream:
+        msg = f"{where}: it returns the reply; it does not yield"
+        raise TypeError(msg)
+    return handler
+
+
+def _make(
+    message_type: object,
+    function: Callable[..., Any],
+    arguments: int,
+    signature: str,
+    where: str,
+) -> Handler:
     _check_message_type(message_type, where)
     assert isinstance(message_type, type)
-    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
-        msg = f"{where}: a handler returns its reply; it does not yield"
+    if inspect.isgeneratorfunction(function):
+        msg = f"{where}: a stream is served by an async generator: async def"
         raise TypeError(msg)
-    is_request = is_question(message_type)
-    expects = reply_type_of(message_type) if is_request else None
+    asks = is_question(message_type)
+    expects = reply_type_of(message_type) if asks else None
     return Handler(
         message_type,
         function,
-        exclusive=exclusive,
+        exclusive=True,
         is_async=inspect.iscoroutinefunction(function),
-        wants_context=_wants_context(function, where),
+        is_stream=inspect.isasyncgenfunction(function),
+        wants_context=_wants_context(function, arguments, signature, where),
         expects=expects,
-        fits=fits_reply(expects) if is_request else None,
-        none_replies=is_request and admits_none(expects),
+        fits=fits_reply(expects) if asks else None,
+        none_replies=asks and admits_none(expects),
     )
+
+
+def _check_stream(handler: Handler, where: str) -> None:
+    streams = issubclass(handler.message_type, StreamRequest)
+    if handler.is_stream and handler.exclusive:
+        msg = (
+            f"{where}: a stream would keep everything else out for as long as "
+            "it runs; serve it with act_on"
+        )
+        raise TypeError(msg)
+    if handler.is_stream and not streams:
+        name = name_of(handler.message_type)
+        msg = (
+            f"{where}: it yields, but {name} is answered once.\n"
+            f"  incorrect: class {name}(Request[int])\n"
+            f"  correct:   class {name}(StreamRequest[int])"
+        )
+        raise TypeError(msg)
+    if streams and not handler.is_stream:
+        msg = (
+            f"{where}: {name_of(handler.message_type)} is a StreamRequest: serve it "
+            "with an async generator, async def and yield"
+        )
+        raise TypeError(msg)
 
 
 def _check_message_type(message_type: object, where: str) -> None:
@@ -140,120 +251,27 @@ def _check_message_type(message_type: object, where: str) -> None:
     raise TypeError(msg)
 
 
-def _wants_context(function: Callable[..., Any], where: str) -> bool:
+def _wants_context(
+    function: Callable[..., Any], arguments: int, signature: str, where: str
+) -> bool:
     parameters = inspect.signature(function).parameters.values()
     positional = [
         each
         for each in parameters
         if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
     ]
-    required = [each for each in positional if each.default is each.empty]
-    if len(positional) not in (2, 3) or len(required) < 2:
-        msg = (
-            f"{where}: a handler takes (self, message) or (self, message, ctx), "
-            f"not ({', '.join(each.name for each in parameters)})"
-        )
+    required = [each for each in parameters if _is_required(each)]
+    if len(positional) - arguments not in (0, 1) or len(required) < arguments:
+        names = ", ".join(each.name for each in parameters)
+        longer = f"{signature[:-1]}, ctx)"
+        msg = f"{where}: a handler takes {signature} or {longer}, not ({names})"
         raise TypeError(msg)
-    return len(positional) == 3
+    return len(positional) > arguments
 
 
-def declared_handlers(cls: type, names: Mapping[str, Any]) -> dict[type, Handler]:
-    """Build the table of the handlers that *cls* and its bases declare.
-
-    Args:
-        cls: The actor class.
-        names: Names of the enclosing function, in which annotations may be
-            written besides the module's.
-
-    Raises:
-        TypeError: For each mistake that can be seen now, with class, method
-            and line.
-    """
-    table: dict[type, Handler] = {}
-    for method, mark in _marked_methods(cls):
-        where = _place_of(cls, method, mark.decorator)
-        hints = _hints_of(method, names, where)
-        for message_type in _message_types(method, hints, where):
-            handler = make_handler(
-                message_type, method, exclusive=mark.exclusive, where=where
-            )
-            _check_return(handler, hints, where)
-            _refuse_second(table, handler, where)
-            table[handler.message_type] = handler
-    return table
+def _is_required(parameter: inspect.Parameter) -> bool:
+    optional = (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    return parameter.default is parameter.empty and parameter.kind not in optional
 
 
-def _marked_methods(cls: type) -> Iterator[tuple[types.FunctionType, _Mark]]:
-    seen: set[str] = set()
-    for base in cls.__mro__:
-        for name, member in vars(base).items():
-            # A subclass overrides by name, as everywhere in Python.
-            mark = getattr(member, _MARK, None)
-            if mark is not None and name not in seen:
-                yield member, mark
-            seen.add(name)
-
-
-def _place_of(cls: type, method: types.FunctionType, decorator: str) -> str:
-    code = method.__code__
-    return (
-        f"@{decorator} {cls.__qualname__}.{method.__name__} "
-        f"({code.co_filename}:{code.co_firstlineno})"
-    )
-
-
-def _hints_of(
-    method: types.FunctionType, names: Mapping[str, Any], where: str
-) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(
-            method, method.__globals__, dict(names), include_extras=True
-        )
-    except NameError as error:
-        msg = (
-            f"{where}: {error}. Annotations are resolved when the actor class is "
-            "defined: define the message before its handler"
-        )
-        raise TypeError(msg) from error
-
-
-def _message_types(
-    method: types.FunctionType, hints: Mapping[str, Any], where: str
-) -> tuple[object, ...]:
-    names = list(inspect.signature(method).parameters)
-    hint = hints.get(names[1]) if len(names) > 1 else None
-    if hint is None:
-        msg = (
-            f"{where}: the message has no annotation, so nobody can tell what "
-            "this handles.\n"
-            f"  incorrect: def {method.__name__}(self, message)\n"
-            f"  correct:   def {method.__name__}(self, message: MyMessage)"
-        )
-        raise TypeError(msg)
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return typing.get_args(hint)
-    return (hint,)
-
-
-def _check_return(handler: Handler, hints: Mapping[str, Any], where: str) -> None:
-    annotated = hints.get("return", Any)
-    if handler.fits is not None and contradicts(annotated, handler.expects):
-        msg = (
-            f"{where}: it returns {name_of(annotated)}, but "
-            f"{name_of(handler.message_type)} is answered with "
-            f"{name_of(handler.expects)}"
-        )
-        raise TypeError(msg)
-
-
-def _refuse_second(table: HandlerTable, handler: Handler, where: str) -> None:
-    first = table.get(handler.message_type)
-    if first is not None:
-        msg = (
-            f"{where}: {name_of(handler.message_type)} is already handled by "
-            f"{first.function.__qualname__}; a type has one handler"
-        )
-        raise TypeError(msg)
-
-
-publish_names(globals(), ["act_on", "mutate_on"])
+publish_names(globals(), ["act_on", "mutate_on", "on_error"])

@@ -7,7 +7,8 @@ who want to put something in wait in a line, first come, first served.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from itertools import chain
 from typing import final
 
 import attrs
@@ -16,6 +17,7 @@ import trio
 
 from .._base.errors import ActorStoppedError
 from .._base.patience import MailboxFullError
+from .activity import Activity
 from .envelope import Envelope, Result
 
 __all__ = ["Mailbox"]
@@ -34,6 +36,15 @@ class Mailbox:
 
     capacity: int
     """How many messages it holds."""
+
+    max_concurrency: int = 1
+    """How many `act_on` handlers may overlap."""
+
+    exclusive_types: Collection[type] = attrs.field(default=(), init=False)
+    """The message types that are handled alone."""
+
+    running: set[Activity] = attrs.field(factory=set[Activity], init=False)
+    """What of the actor's code runs, and holds up what is queued."""
 
     expired: int = attrs.field(default=0, init=False)
     """How many messages were taken back, or reached their deadline, in here."""
@@ -185,6 +196,27 @@ class Mailbox:
         for envelope in left:
             envelope.place = None
         return left
+
+    # --- who holds things up
+
+    def blockers(self, envelope: Envelope) -> Collection[Activity]:
+        """Return the code that has to return before *envelope* can be handled."""
+        running = self.running
+        if not running or any(each.exclusive for each in running):
+            return running
+        if len(running) >= self.max_concurrency == 1:
+            return running
+        return running if self._is_behind_exclusive(envelope) else ()
+
+    def _is_behind_exclusive(self, envelope: Envelope) -> bool:
+        if type(envelope.message) in self.exclusive_types:
+            return True
+        for each in chain(self._queue, self._line):
+            if each is envelope:
+                return False
+            if type(each.message) in self.exclusive_types and each.place is self:
+                return True
+        return False
 
     # --- the bell
 

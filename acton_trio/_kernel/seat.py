@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
-from typing import final
+from collections.abc import Callable, Collection
+from typing import Protocol, final
 
 import attrs
 import trio
 
 from .._base.errors import ActorStoppedError
+from .activity import Activity
 from .mailbox import Mailbox
 from .surroundings import DeadLetter, Surroundings
 
-__all__ = ["Seat", "SeatState"]
+__all__ = ["Occupant", "Seat", "SeatState"]
 
 
 class SeatState(enum.Enum):
@@ -21,8 +22,26 @@ class SeatState(enum.Enum):
 
     STARTING = "starting"
     RUNNING = "running"
+    RESTART_PENDING = "restart_pending"
+    RESTARTING = "restarting"
     STOPPING = "stopping"
     DOWN = "down"
+
+
+class Occupant(Protocol):
+    """Who sits in a seat now."""
+
+    def stop_ordered(self) -> None:
+        """Look up: the seat is to be vacated."""
+        ...
+
+    def cut_short(self, reason: str) -> None:
+        """End now: handlers are cancelled, clean-up still runs."""
+        ...
+
+
+def _nobody() -> None:
+    pass
 
 
 @final
@@ -39,34 +58,43 @@ class Seat:
     mailbox: Mailbox
     surroundings: Surroundings
     state: SeatState = attrs.field(default=SeatState.STARTING, init=False)
+    generation: int = attrs.field(default=0, init=False)
+    """How many incarnations there were before the one that sits here."""
+
     accepts: tuple[type, ...] = attrs.field(default=(), init=False)
     """The message types that its actor handles."""
 
     stop_ordered: bool = attrs.field(default=False, init=False)
     """Whether the seat is to be vacated for good."""
 
+    last_failure: BaseException | None = attrs.field(default=None, init=False)
+    """What ended the last incarnation that failed."""
+
+    occupant: Occupant | None = attrs.field(default=None, init=False)
+    """Who sits here; nobody between two incarnations."""
+
+    awaken: Callable[[], None] = attrs.field(default=_nobody, init=False)
+    """Wakes who waits for the time of the next incarnation."""
+
     _down: trio.Event = attrs.field(factory=trio.Event, init=False)
-    _cut_short: Callable[[str], None] | None = attrs.field(default=None, init=False)
 
     def order_stop(self) -> None:
         """Have the actor stop: it handles what is queued, and ends."""
         self.stop_ordered = True
-        self.mailbox.ring()
+        if self.occupant is not None:
+            self.occupant.stop_ordered()
+        self.awaken()
 
     def cancel(self, reason: str) -> None:
         """Have the actor end now: handlers are cancelled, clean-up still runs."""
         self.stop_ordered = True
-        if self._cut_short is not None:
-            self._cut_short(reason)
-
-    def occupy(self, cut_short: Callable[[str], None]) -> None:
-        """Tell how to cut the new incarnation short."""
-        self._cut_short = cut_short
+        if self.occupant is not None:
+            self.occupant.cut_short(reason)
+        self.awaken()
 
     def vacate(self, cause: BaseException | None) -> None:
         """Declare the seat empty for good, and answer whoever still waits."""
         self.state = SeatState.DOWN
-        self._cut_short = None
         self.mailbox.close(lambda: self.stopped_error(cause))
         for envelope in self.mailbox.empty():
             if envelope.ask is not None:
@@ -82,6 +110,10 @@ class Seat:
         error = ActorStoppedError(self.name)
         error.__cause__ = cause
         return error
+
+    def blockers(self) -> Collection[Activity]:
+        """Return the code that has to return before the seat can be empty."""
+        return self.mailbox.running
 
     async def wait_down(self) -> None:
         """Wait until the seat is empty for good.

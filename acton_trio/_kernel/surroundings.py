@@ -7,12 +7,13 @@ from collections.abc import Callable
 import attrs
 
 from .._base.util import publish_names
+from .._messages.declare import message
 from .patience import Patience
 
 __all__ = ["DeadLetter", "Surroundings"]
 
 
-@attrs.frozen
+@message
 class DeadLetter:
     """A message that was not handled, or whose failure nobody waits for."""
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Generic, Self, TypeVar, final
 
 import attrs
 
 from .._base.util import name_of, publish_names
-from .._kernel.actor import Behaviour, Hook, HookName, behaviour_of, make_hook
+from .._kernel.actor import Behaviour, HookName, behaviour_of, make_hook
 from .._kernel.context import Context
 from .._kernel.handle import ActorHandle
-from .._kernel.handlers import Handler, make_handler
+from .._kernel.handlers import Handler, make_error_handler, make_handler
+from .._policy.restarts import RestartLimit, RestartPolicy
 
 __all__ = ["IdleActor", "Plan"]
 
 ModelT = TypeVar("ModelT")
 MessageT = TypeVar("MessageT")
+ErrorT = TypeVar("ErrorT", bound=Exception)
 
 
 def _from_one(_plan: object, field: attrs.Attribute[int], value: int) -> None:
@@ -33,6 +35,8 @@ class Plan:
     name: str
     mailbox_capacity: int = attrs.field(validator=_from_one)
     max_concurrency: int = attrs.field(validator=_from_one)
+    restart_policy: RestartPolicy = RestartPolicy.PERMANENT
+    restart_limit: RestartLimit = attrs.field(factory=RestartLimit)
     must_be_declared: bool = False
     """Whether a model whose class is not decorated is a mistake."""
 
@@ -57,10 +61,7 @@ class IdleActor(Generic[ModelT]):
     ]
     """Starts what does what it is told."""
 
-    _handlers: dict[type, Handler] = attrs.field(
-        factory=dict[type, Handler], init=False
-    )
-    _hooks: dict[str, Hook] = attrs.field(factory=dict[str, Hook], init=False)
+    _added: Behaviour = attrs.field(factory=Behaviour, init=False)
     _has_started: bool = attrs.field(default=False, init=False)
 
     def act_on(
@@ -87,12 +88,28 @@ class IdleActor(Generic[ModelT]):
         self._refuse_started()
         decorator = "mutate_on" if exclusive else "act_on"
         where = f"{decorator}({name_of(message_type)}, {name_of(function)})"
-        if message_type in self._handlers:
+        if message_type in self._added.handlers:
             msg = f"{where}: {name_of(message_type)} has a handler already"
             raise TypeError(msg)
-        self._handlers[message_type] = make_handler(
-            message_type, function, exclusive=exclusive, where=where
-        )
+        handler = make_handler(message_type, function, exclusive=exclusive, where=where)
+        return self._with(Behaviour(handlers={message_type: handler}))
+
+    def on_error(
+        self,
+        message_type: type[MessageT],
+        error_type: type[ErrorT],
+        handler: Callable[[ModelT, ErrorT, MessageT], object]
+        | Callable[[ModelT, ErrorT, MessageT, Context], object],
+    ) -> Self:
+        """Have *handler* deal with that error of that message; see `on_error`."""
+        self._refuse_started()
+        where = f"on_error({name_of(message_type)}, {name_of(error_type)})"
+        made = make_error_handler(message_type, error_type, handler, where=where)
+        table: dict[type, dict[type, Handler]] = {message_type: {error_type: made}}
+        return self._with(Behaviour(error_handlers=table))
+
+    def _with(self, more: Behaviour) -> Self:
+        self._added = self._added.updated(more)
         return self
 
     def before_start(self, hook: Callable[..., object]) -> Self:
@@ -111,10 +128,14 @@ class IdleActor(Generic[ModelT]):
         """Have *hook* called when all is over; see `after_stop`."""
         return self._hook("after_stop", hook)
 
+    def lifespan(self, hook: Callable[..., AsyncIterator[None]]) -> Self:
+        """Have *hook* around each incarnation's life; see `lifespan`."""
+        return self._hook("lifespan", hook)
+
     def _hook(self, name: HookName, function: Callable[..., object]) -> Self:
         self._refuse_started()
-        self._hooks[name] = make_hook(function, f"{name}({name_of(function)})")
-        return self
+        hook = make_hook(name, function, f"{name}({name_of(function)})")
+        return self._with(Behaviour(hooks={name: hook}))
 
     def expose_for_ipc(self, name: str | None = None) -> Self:
         """Let peers reach the actor, under its own name or *name*."""
@@ -146,9 +167,7 @@ class IdleActor(Generic[ModelT]):
                 f"one together with runtime.new_actor({name})"
             )
             raise TypeError(msg)
-        declared = declared or Behaviour()
-        handlers = {**declared.handlers, **self._handlers}
-        return Behaviour(handlers, {**declared.hooks, **self._hooks})
+        return (declared or Behaviour()).updated(self._added)
 
     def _refuse_started(self) -> None:
         if self._has_started:

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import attrs
 import trio
@@ -21,6 +21,8 @@ from .._kernel.mailbox import Mailbox
 from .._kernel.seat import Seat
 from .._kernel.surroundings import Surroundings
 from .._messages.registry import MessageRegistry
+from .._policy.restarts import RestartLimit, RestartPolicy
+from .._services.broker import Broker
 from .._supervision.supervisor import Supervisor
 from .builder import IdleActor, Plan
 from .config import Config
@@ -29,6 +31,8 @@ from .exposure import Exposure
 __all__ = ["Door", "RuntimeCore"]
 
 ModelT = TypeVar("ModelT")
+
+_DEFAULT_LIMIT: Final = RestartLimit()
 
 
 class Door(Protocol):
@@ -53,6 +57,9 @@ class RuntimeCore:
     config: Config
     """What it was opened with."""
 
+    broker: Broker
+    """Where messages go that are for whoever has subscribed to them."""
+
     surroundings: Surroundings
     root: Supervisor
     services: trio.Nursery
@@ -76,6 +83,8 @@ class RuntimeCore:
         name: str | None = None,
         mailbox_capacity: int | None = None,
         max_concurrency: int | None = None,
+        restart_policy: RestartPolicy = RestartPolicy.PERMANENT,
+        restart_limit: RestartLimit = _DEFAULT_LIMIT,
         expose: bool | str = False,
     ) -> ActorHandle:
         """Start an actor, and return its handle once `after_start` is done.
@@ -90,6 +99,10 @@ class RuntimeCore:
                 ``config.limits.actor_inbox_capacity``, 512.
             max_concurrency: How many `act_on` handlers may overlap; by default
                 ``config.limits.concurrent_handlers_high_water_mark``, 100.
+            restart_policy: After which ends it is started again, in the same
+                seat: handle, name and mailbox stay.
+            restart_limit: How often, and how long each restart waits.  One
+                failure too many leaves `open_runtime`.
             expose: Whether peers may reach it, under its name or the one
                 given here.  Its ``ipc`` message types are registered with it.
 
@@ -103,7 +116,13 @@ class RuntimeCore:
             The half-started actor is down before this leaves.
         """
         plan = self._plan(factory, name, mailbox_capacity, max_concurrency)
-        plan = attrs.evolve(plan, must_be_declared=True, exposed_as=expose)
+        plan = attrs.evolve(
+            plan,
+            restart_policy=restart_policy,
+            restart_limit=restart_limit,
+            must_be_declared=True,
+            exposed_as=expose,
+        )
         return await IdleActor(partial(factory, *args), plan, self._place).start()
 
     def new_actor(
@@ -113,6 +132,8 @@ class RuntimeCore:
         name: str | None = None,
         mailbox_capacity: int | None = None,
         max_concurrency: int | None = None,
+        restart_policy: RestartPolicy = RestartPolicy.PERMANENT,
+        restart_limit: RestartLimit = _DEFAULT_LIMIT,
     ) -> IdleActor[ModelT]:
         """Return an actor to be put together, handler by handler, and started.
 
@@ -120,11 +141,16 @@ class RuntimeCore:
             model: Called with *args* for every incarnation; returns the object
                 that holds its state, of any class.
             *args: What it is called with.
-            name: As for `start`; so are the other two.
+            name: As for `start`; so are the others.
             mailbox_capacity: See `start`.
             max_concurrency: See `start`.
+            restart_policy: See `start`.
+            restart_limit: See `start`.
         """
         plan = self._plan(model, name, mailbox_capacity, max_concurrency)
+        plan = attrs.evolve(
+            plan, restart_policy=restart_policy, restart_limit=restart_limit
+        )
         return IdleActor(partial(model, *args), plan, self._place)
 
     def _plan(
@@ -151,10 +177,12 @@ class RuntimeCore:
     ) -> ActorHandle:
         name = plan.name
         identifier = type_id("", time.time_ns() // 1_000_000, secrets.randbits(74))
-        mailbox = Mailbox(name, plan.mailbox_capacity)
+        mailbox = Mailbox(name, plan.mailbox_capacity, plan.max_concurrency)
         seat = Seat(name, ern_of(name, identifier), mailbox, self.surroundings)
-        recipe = Recipe(build, behaviour_of, plan.max_concurrency)
-        handle = await self.root.start(seat, recipe)
+        recipe = Recipe(build, behaviour_of)
+        handle = await self.root.start(
+            seat, recipe, plan.restart_policy, plan.restart_limit
+        )
         if plan.exposed_as is not False:
             exposed_as = name if plan.exposed_as is True else plan.exposed_as
             await self._expose_or_stop(exposed_as, handle)

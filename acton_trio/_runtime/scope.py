@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Generic, TypeVar
 
 import attrs
@@ -21,6 +22,7 @@ import trio
 
 from .._kernel.patience import Patience
 from .._kernel.surroundings import DeadLetter, Surroundings
+from .._services.broker import Broker
 from .._supervision.supervisor import Supervisor
 from .config import Config
 from .runtime import RuntimeCore
@@ -36,7 +38,7 @@ RuntimeT = TypeVar("RuntimeT", bound=RuntimeCore)
 class _House(Generic[RuntimeT]):
     """The task that all actors are descendants of, and what went wrong in it."""
 
-    make: Callable[[Config, Surroundings, Supervisor, trio.Nursery], RuntimeT]
+    make: Callable[[Config, Broker, Surroundings, Supervisor, trio.Nursery], RuntimeT]
     config: Config
     body: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     """Around the body of the block: a failure that nobody handles ends it."""
@@ -50,15 +52,20 @@ class _House(Generic[RuntimeT]):
     ) -> None:
         """Hold services and actors until `clear` is done."""
         patience = Patience(self.config.timeouts.ask)
+        broker = Broker()
         with trio.CancelScope(shield=True):
             async with trio.open_nursery() as services:
                 services.start_soon(patience.run, name="ask timeouts")
                 async with trio.open_nursery() as actors:
                     surroundings = Surroundings(
-                        self.config.timeouts.actor_shutdown, patience, _log_dead_letter
+                        self.config.timeouts.actor_shutdown,
+                        patience,
+                        partial(_announce_dead_letter, broker),
                     )
-                    root = Supervisor(actors, self._give_up)
-                    runtime = self.make(self.config, surroundings, root, services)
+                    root = Supervisor("runtime", actors, self._give_up, broker.announce)
+                    runtime = self.make(
+                        self.config, broker, surroundings, root, services
+                    )
                     surroundings.runtime = runtime
                     root.went_down = runtime.exposure.forget
                     self._runtime = runtime
@@ -101,7 +108,7 @@ class _House(Generic[RuntimeT]):
 
 @asynccontextmanager
 async def open_scope(
-    make: Callable[[Config, Surroundings, Supervisor, trio.Nursery], RuntimeT],
+    make: Callable[[Config, Broker, Surroundings, Supervisor, trio.Nursery], RuntimeT],
     config: Config,
 ) -> AsyncGenerator[RuntimeT, None]:
     """Open the scope that actors live in, around the runtime that *make* makes.
@@ -130,7 +137,8 @@ async def open_scope(
     await trio.lowlevel.checkpoint_if_cancelled()
 
 
-def _log_dead_letter(letter: DeadLetter) -> None:
+def _announce_dead_letter(broker: Broker, letter: DeadLetter) -> None:
+    broker.announce(letter)
     _log.warning(
         "dead letter for %s: %s: %r",
         letter.target,

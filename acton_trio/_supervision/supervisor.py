@@ -1,37 +1,56 @@
-"""Runs the actors of one level of the tree, and stops them in order."""
+"""Runs the actors of one level of the tree: starts, restarts and stops them."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
+from functools import partial
 from typing import final
 
 import attrs
 import trio
 
-from .._base.errors import ActorStoppedError, DuplicateNameError
+from .._base.errors import ActorStoppedError, DuplicateNameError, RestartLimitError
 from .._kernel.cell import Cell, Recipe
 from .._kernel.handle import ActorHandle
 from .._kernel.seat import Seat, SeatState
+from .._policy.restarts import (
+    RestartLimit,
+    RestartPolicy,
+    RestartWindow,
+    TerminationReason,
+    comes_back,
+)
+from .events import ChildRestarted, ChildTerminated, SupervisionEvent
 
-__all__ = ["Child", "Supervisor"]
-
-
-def _ignore(_handle: ActorHandle) -> None:
-    pass
+__all__ = ["Supervisor"]
 
 
 @final
 @attrs.define(eq=False)
-class Child:
+class _Child:
     """One actor of a supervisor; lives as long as its seat."""
 
     seat: Seat
     handle: ActorHandle
     recipe: Recipe
+    policy: RestartPolicy
+    window: RestartWindow
     settled: trio.Event = attrs.field(factory=trio.Event, init=False)
     """Set once it has started, or failed to."""
 
     start_failure: BaseException | None = attrs.field(default=None, init=False)
+    restarted: ChildRestarted | None = attrs.field(default=None, init=False)
+    """The news to be told once the next incarnation has started."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it has started, and is not down."""
+        return self.settled.is_set() and self.start_failure is None
+
+
+def _ignore(_thing: object) -> None:
+    pass
 
 
 @final
@@ -39,30 +58,38 @@ class Child:
 class Supervisor:
     """Runs actors in a nursery; lives as long as the scope around that."""
 
+    name: str
     nursery: trio.Nursery
     give_up: Callable[[BaseException], None]
     """Takes the failure of a child that nobody below will handle."""
 
-    went_down: Callable[[ActorHandle], None] = attrs.field(default=_ignore)
+    announce: Callable[[SupervisionEvent], None] = _ignore
+    """Takes what others may want to know of the children."""
+
+    went_down: Callable[[ActorHandle], None] = _ignore
     """Hears of every child that is down for good."""
 
     is_closing: bool = attrs.field(default=False, init=False)
-    """Whether no more children are taken."""
+    """Whether no more children are taken, and none comes back."""
 
+    _is_cancelled: bool = attrs.field(default=False, init=False)
     # In the order in which they were started; they stop in reverse.
-    _children: dict[str, Child] = attrs.field(factory=dict[str, Child], init=False)
+    _children: dict[str, _Child] = attrs.field(factory=dict[str, _Child], init=False)
 
     def handles(self) -> tuple[ActorHandle, ...]:
         """Return the children that have started and are not down, in order."""
-        children = self._children.values()
-        return tuple(child.handle for child in children if _is_up(child))
+        return tuple(each.handle for each in self._children.values() if each.is_up)
 
     def find(self, name: str) -> ActorHandle | None:
         """Return the child called *name*, once it has started, until it is down."""
         child = self._children.get(name)
-        return child.handle if child is not None and _is_up(child) else None
+        return child.handle if child is not None and child.is_up else None
 
-    async def start(self, seat: Seat, recipe: Recipe) -> ActorHandle:
+    # --- starting
+
+    async def start(
+        self, seat: Seat, recipe: Recipe, policy: RestartPolicy, limit: RestartLimit
+    ) -> ActorHandle:
         """Start an actor in *seat*, and return once it takes messages.
 
         Raises:
@@ -78,7 +105,7 @@ class Supervisor:
             raise ActorStoppedError(seat.name, "cannot start: the runtime is stopping")
         if seat.name in self._children:
             raise DuplicateNameError(seat.name, self._children[seat.name].seat.id)
-        child = Child(seat, ActorHandle(seat), recipe)
+        child = _Child(seat, ActorHandle(seat), recipe, policy, RestartWindow(limit))
         self._children[seat.name] = child
         self.nursery.start_soon(self._run, child, name=f"actor {seat.name}")
         try:
@@ -92,26 +119,118 @@ class Supervisor:
             raise child.start_failure
         return child.handle
 
-    async def _run(self, child: Child) -> None:
-        cell = Cell(child.seat, child.handle, child.recipe)
-        child.seat.occupy(cell.cut_short)
+    async def _run(self, child: _Child) -> None:
+        """Have one incarnation after another in the seat, until none comes back."""
+        while True:
+            cell = await self._run_incarnation(child)
+            failure = _together(child.seat.name, cell.failures)
+            if not child.is_up:
+                self._settle_start(child, failure)
+                return
+            child.seat.last_failure = failure or child.seat.last_failure
+            reason = self._reason(child, failure)
+            if not await self._prepare_restart(child, reason, failure):
+                return
 
-        def started() -> None:
-            child.seat.state = SeatState.RUNNING
-            child.settled.set()
+    async def _run_incarnation(self, child: _Child) -> Cell:
+        cell = Cell(
+            child.seat,
+            child.handle,
+            child.recipe,
+            partial(self._started, child),
+            partial(self._wait_for_turn, child),
+        )
+        child.seat.occupant = cell
+        try:
+            await cell.live()
+        finally:
+            child.seat.occupant = None
+        return cell
 
-        await cell.live(started)
+    def _started(self, child: _Child) -> None:
+        child.seat.state = SeatState.RUNNING
+        child.settled.set()
+        if child.restarted is not None:
+            self.announce(child.restarted)
+            child.restarted = None
+
+    def _settle_start(self, child: _Child, failure: BaseException | None) -> None:
+        detail = "was stopped before it had started"
+        stopped = ActorStoppedError(child.seat.name, detail)
+        child.start_failure = failure or stopped
+        self._take_down(child, failure)
+        child.settled.set()
+
+    # --- ending
+
+    def _reason(
+        self, child: _Child, failure: BaseException | None
+    ) -> TerminationReason:
+        if failure is not None:
+            return TerminationReason.FAILED
+        if self.is_closing:
+            return TerminationReason.PARENT_SHUTDOWN
+        if child.seat.stop_ordered:
+            return TerminationReason.STOPPED
+        return TerminationReason.NORMAL
+
+    async def _prepare_restart(
+        self,
+        child: _Child,
+        reason: TerminationReason,
+        failure: BaseException | None,
+    ) -> bool:
+        """Wait until the next incarnation is due; return whether there is one."""
+        # An exception that is no Exception is nobody's to handle here, and
+        # after an order to stop nobody comes back.
+        is_final = failure is not None and not isinstance(failure, Exception)
+        if is_final or self.is_closing or child.seat.stop_ordered:
+            self._end(child, reason, failure, is_handled=failure is None)
+            return False
+        if not comes_back(child.policy, reason):
+            self._end(child, reason, failure, is_handled=True)
+            return False
+        backoff = child.window.next_backoff(trio.current_time(), random.random())  # noqa: S311 - jitter
+        if backoff is None:
+            self._end(child, reason, _limit_error(child, failure), is_handled=False)
+            return False
+        if not await self._back_off(child, backoff):
+            self._end(child, reason, failure, is_handled=True)
+            return False
+        child.seat.generation += 1
+        child.seat.state = SeatState.RESTARTING
+        child.restarted = ChildRestarted(
+            self.name, child.seat.name, child.seat.generation, reason, backoff
+        )
+        return True
+
+    async def _back_off(self, child: _Child, seconds: float) -> bool:
+        """Wait; return whether nothing else was ordered meanwhile."""
+        child.seat.state = SeatState.RESTART_PENDING
+        with trio.move_on_after(seconds) as wait:
+            child.seat.awaken = partial(wait.cancel, reason="the actor is to stop")
+            await trio.sleep_forever()
+        return not child.seat.stop_ordered
+
+    def _end(
+        self,
+        child: _Child,
+        reason: TerminationReason,
+        failure: BaseException | None,
+        *,
+        is_handled: bool,
+    ) -> None:
+        self._take_down(child, failure)
+        self.announce(ChildTerminated(self.name, child.seat.name, reason, failure))
+        if failure is not None and not is_handled:
+            self.give_up(failure)
+
+    def _take_down(self, child: _Child, failure: BaseException | None) -> None:
         del self._children[child.seat.name]
-        failure = _together(child.seat.name, cell.failures)
         self.went_down(child.handle)
         child.seat.vacate(failure)
-        if not cell.has_started:
-            detail = "was stopped before it had started"
-            stopped = ActorStoppedError(child.seat.name, detail)
-            child.start_failure = failure or stopped
-            child.settled.set()
-        elif failure is not None:
-            self.give_up(failure)
+
+    # --- the end of all
 
     async def stop_all(self) -> None:
         """Stop the children one by one, the last started first.
@@ -127,13 +246,24 @@ class Supervisor:
 
     def cancel_all(self, reason: str) -> None:
         """Have all children end now: handlers are cancelled, clean-up runs."""
-        self.is_closing = True
-        for child in reversed(self._children.values()):
+        self.is_closing = self._is_cancelled = True
+        for child in reversed(list(self._children.values())):
             child.seat.cancel(reason)
 
+    async def _wait_for_turn(self, child: _Child) -> None:
+        """Wait, when all end at once, for those that were started later."""
+        while self._is_cancelled:
+            _, last = next(reversed(self._children.items()))
+            if last is child:
+                return
+            await last.seat.wait_down()
 
-def _is_up(child: Child) -> bool:
-    return child.settled.is_set() and child.start_failure is None
+
+def _limit_error(child: _Child, failure: BaseException | None) -> RestartLimitError:
+    limit = child.window.limit
+    error = RestartLimitError(child.seat.name, limit.max_restarts, limit.window)
+    error.__cause__ = failure
+    return error
 
 
 def _together(name: str, failures: list[BaseException]) -> BaseException | None:

@@ -1,0 +1,165 @@
+"""Whether an actor comes back, how often, and how long that takes.
+
+Nothing here sleeps or reads a clock: ``now`` is always a parameter, so a test
+can put two failures a week apart without waiting a week.
+
+=========  ========  ========  ========  ===============
+policy     NORMAL    FAILED    STOPPED   PARENT_SHUTDOWN
+=========  ========  ========  ========  ===============
+PERMANENT  restart   restart   stays     stays
+TRANSIENT  stays     restart   stays     stays
+TEMPORARY  stays     stays     stays     stays
+=========  ========  ========  ========  ===============
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from typing import Any, final
+
+import attrs
+
+from .._base.util import publish_names
+
+__all__ = [
+    "RestartLimit",
+    "RestartPolicy",
+    "RestartWindow",
+    "TerminationReason",
+    "comes_back",
+]
+
+
+class RestartPolicy(enum.Enum):
+    """After which ends an actor is started again."""
+
+    PERMANENT = "permanent"
+    """After a failure, and after a normal end of its own."""
+
+    TRANSIENT = "transient"
+    """After a failure."""
+
+    TEMPORARY = "temporary"
+    """Never."""
+
+
+class TerminationReason(enum.Enum):
+    """Why an incarnation ended."""
+
+    NORMAL = "normal"
+    """It asked for it, with ``ctx.stop()``."""
+
+    FAILED = "failed"
+    """A handler, hook or background task of it raised."""
+
+    STOPPED = "stopped"
+    """Somebody ordered it, with ``handle.stop()``."""
+
+    PARENT_SHUTDOWN = "parent_shutdown"
+    """What it lives in has ended."""
+
+
+def comes_back(policy: RestartPolicy, reason: TerminationReason) -> bool:
+    """Return whether an actor of that *policy* is started again; see the table."""
+    match reason:
+        case TerminationReason.FAILED:
+            return policy is not RestartPolicy.TEMPORARY
+        case TerminationReason.NORMAL:
+            return policy is RestartPolicy.PERMANENT
+        case _:
+            return False
+
+
+def _at_least(minimum: float) -> Any:
+    def check(_limit: object, field: attrs.Attribute[Any], value: float) -> None:
+        if not value >= minimum:
+            msg = f"RestartLimit.{field.name} is at least {minimum:g}, not {value!r}"
+            raise ValueError(msg)
+
+    return check
+
+
+@attrs.frozen
+class RestartLimit:
+    """How often an actor may be restarted, and how long each restart waits.
+
+    The defaults are the reference's.
+    """
+
+    max_restarts: int = attrs.field(default=5, validator=_at_least(0))
+    """Restarts within `window`; one more failure is one too many."""
+
+    window: float = attrs.field(default=60.0, validator=_at_least(0))
+    """Length of the sliding window, in seconds."""
+
+    initial_backoff: float = attrs.field(default=0.1, validator=_at_least(0))
+    """Wait before the first restart, in seconds."""
+
+    max_backoff: float = attrs.field(default=30.0, validator=_at_least(0))
+    """Longest wait, in seconds."""
+
+    multiplier: float = attrs.field(default=2.0, validator=_at_least(1))
+    """How much longer each wait is than the one before it."""
+
+    jitter: float = attrs.field(default=0.0, validator=_at_least(0))
+    """Largest part of a wait that chance may add to it: 0.1 is a tenth."""
+
+    enabled: bool = True
+    """If not, an actor is restarted for ever, and at once."""
+
+
+@final
+@attrs.define(eq=False)
+class RestartWindow:
+    """The recent restarts of one actor; lives as long as its seat."""
+
+    limit: RestartLimit
+    _times: deque[float] = attrs.field(factory=deque[float], init=False)
+    _in_a_row: int = attrs.field(default=0, init=False)
+
+    def count(self, now: float) -> int:
+        """Return how many restarts are in the window that ends at *now*.
+
+        A restart exactly ``window`` seconds old has left it.
+        """
+        while self._times and now - self._times[0] >= self.limit.window:
+            self._times.popleft()
+        return len(self._times)
+
+    def next_backoff(self, now: float, chance: float = 0.0) -> float | None:
+        """Count a restart, and return how long it waits; ``None``: one too many.
+
+        After more than ``window`` seconds without a restart the waits begin
+        anew.
+
+        Args:
+            now: The time of the failure, in seconds.
+            chance: From 0 to 1, for the jitter.
+
+        >>> window = RestartWindow(RestartLimit(max_restarts=3))
+        >>> [window.next_backoff(now) for now in (0, 1, 2, 3)]
+        [0.1, 0.2, 0.4, None]
+        """
+        if not self.limit.enabled:
+            return 0.0
+        if self._times and now - self._times[-1] > self.limit.window:
+            self._in_a_row = 0
+        if self.count(now) >= self.limit.max_restarts:
+            return None
+        self._times.append(now)
+        self._in_a_row += 1
+        return self._backoff(self._in_a_row) * (1 + self.limit.jitter * chance)
+
+    def _backoff(self, attempt: int) -> float:
+        limit = self.limit
+        try:
+            wait = limit.initial_backoff * limit.multiplier ** (attempt - 1)
+        except OverflowError:
+            # After a long night of restarts the power no longer fits a float,
+            # and a supervisor must not die of arithmetic.
+            return limit.max_backoff
+        return min(wait, limit.max_backoff)
+
+
+publish_names(globals(), ["RestartLimit", "RestartPolicy", "TerminationReason"])

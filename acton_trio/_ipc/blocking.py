@@ -16,12 +16,13 @@ from typing import Final, Self, TypeVar, final
 
 import attrs
 
-from .._base.errors import ActonError, PeerLostError, ProtocolError
+from .._base.errors import ActonError, PeerLostError, ProtocolError, RemoteProtocolError
 from .._base.util import publish_names
 from .._messages.declare import Request as RequestMessage
 from .._wire.connection import Connection
 from .._wire.envelopes import Discover, Request, Response
 from .._wire.events import NEED_DATA, ConnectionClosed, Received
+from .._wire.malformed import Malformed
 from .._wire.refusals import UNKNOWN_CORRELATION_ID, refusal_of
 from .._wire.states import Role
 from .exchange import (
@@ -29,6 +30,7 @@ from .exchange import (
     Discovery,
     IpcResponse,
     acknowledged,
+    fresh,
     milliseconds_left,
     plain,
     raw,
@@ -69,7 +71,7 @@ class BlockingClient:
         self._lost: ActonError | None = None
         self._socket: Final = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self._socket.settimeout(timeout)
+            self._socket.settimeout(self._seconds(None))
             self._socket.connect(fspath(path))
         except BaseException:
             self._socket.close()
@@ -160,7 +162,8 @@ class BlockingClient:
         acknowledged(response, request, seconds)
 
     def _seconds(self, timeout: float | None) -> float:
-        return self._timeout if timeout is None else timeout
+        seconds = self._timeout if timeout is None else timeout
+        return min(seconds, threading.TIMEOUT_MAX)
 
     def _new_id(self) -> str:
         return f"req_{next(self._ids)}"
@@ -176,7 +179,7 @@ class BlockingClient:
             raise timed_out(target, name, seconds, "another thread's call goes on")
         try:
             if self._lost is not None:
-                raise self._lost
+                raise fresh(self._lost)
             self._write(frame, deadline)
             return self._read_answer(question.correlation_id, deadline)
         except TimeoutError:
@@ -215,6 +218,11 @@ class BlockingClient:
                 if event.body.correlation_id == correlation_id:
                     return event.body
                 self._check_last_words(event.body)
+            elif (
+                isinstance(event, Malformed) and event.correlation_id == correlation_id
+            ):
+                msg = f"the answer makes no sense: {event.detail}"
+                raise RemoteProtocolError(msg)
 
     def _wait_until(self, deadline: float) -> None:
         left = deadline - time.monotonic()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
@@ -14,13 +13,14 @@ import attrs
 import outcome
 import trio
 
-from .._base.errors import ActonError, PeerLostError, ProtocolError
+from .._base.errors import ActonError, PeerLostError, ProtocolError, RemoteProtocolError
 from .._base.util import publish_names
 from .._messages.declare import Request as RequestMessage
 from .._wire.codes import ErrorCode
 from .._wire.connection import Connection
 from .._wire.envelopes import HEARTBEAT, Body, Discover, Heartbeat, Request, Response
 from .._wire.events import NEED_DATA, ConnectionClosed, Received
+from .._wire.malformed import Malformed
 from .._wire.refusals import UNKNOWN_CORRELATION_ID, refusal_of
 from .._wire.states import Role
 from .exchange import (
@@ -28,6 +28,7 @@ from .exchange import (
     Discovery,
     IpcResponse,
     acknowledged,
+    fresh,
     milliseconds_left,
     plain,
     raw,
@@ -161,7 +162,7 @@ class Client:
     async def _round_trip(self, question: Request | Discover) -> Response:
         if self._lost is not None:
             await trio.lowlevel.checkpoint()
-            raise self._lost
+            raise fresh(self._lost)
         correlation_id = question.correlation_id
         self._outbox.put(self._connection.send(question))
         self._waiting[correlation_id] = trio.lowlevel.current_task()
@@ -195,6 +196,8 @@ class Client:
                     return
                 elif isinstance(event, Received):
                     self._take(event.body)
+                elif isinstance(event, Malformed):
+                    self._fail(event)
         except ProtocolError as error:
             self._lose(error)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -216,13 +219,21 @@ class Client:
             code = body.error_code or ErrorCode.CONNECTION_CLOSED
             self._lose(PeerLostError(f"the peer says {code}: {body.error}"))
 
+    def _fail(self, malformed: Malformed) -> None:
+        task = self._waiting.pop(malformed.correlation_id, None)
+        if task is not None:
+            error = RemoteProtocolError(
+                f"the answer makes no sense: {malformed.detail}"
+            )
+            trio.lowlevel.reschedule(task, outcome.Error(error))
+
     def _lose(self, why: ActonError) -> None:
         """Answer everybody that there will be no more answers."""
         if self._lost is None:
             self._lost = why
         waiting, self._waiting = self._waiting, {}
         for task in waiting.values():
-            trio.lowlevel.reschedule(task, outcome.Error(_again(self._lost)))
+            trio.lowlevel.reschedule(task, outcome.Error(fresh(self._lost)))
 
     async def _write(self) -> None:
         try:
@@ -289,13 +300,6 @@ class RemoteActorHandle:
             Nobody knows whether it was put in.
         """
         await self._client.send(self.name, message)
-
-
-def _again(error: ActonError) -> ActonError:
-    """Return the same error for one more caller, without the others' tracebacks."""
-    again = copy.copy(error)
-    again.__traceback__ = None
-    return again
 
 
 def _time_left() -> float:

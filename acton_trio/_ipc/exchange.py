@@ -5,6 +5,7 @@ The trio client and the blocking one share this; so it does without trio.
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any, Final, cast
 
@@ -13,6 +14,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from .._base.errors import (
+    ActonError,
     ActorStoppedError,
     AskError,
     HandlerFailedError,
@@ -43,6 +45,7 @@ __all__ = [
     "Discovery",
     "IpcResponse",
     "acknowledged",
+    "fresh",
     "milliseconds_left",
     "plain",
     "raw",
@@ -208,6 +211,13 @@ def raw(payload: object) -> Raw:
 
 
 # --- answers
+
+
+def fresh(error: ActonError) -> ActonError:
+    """Return *error* for one more caller, without the traceback of the others."""
+    again = copy.copy(error)
+    again.__traceback__ = None
+    return again
 
 
 def plain(response: Response, body_format: Format = Format.JSON) -> IpcResponse:

@@ -16,7 +16,7 @@ import attrs
 import outcome
 from msgspec import UNSET
 
-from .._base.errors import ActorStoppedError, SerializationError
+from .._base.errors import ActorStoppedError, LocalProtocolError, SerializationError
 from .._base.formats import Format
 from .._base.patience import MailboxFullError
 from .._base.util import name_of
@@ -220,7 +220,15 @@ class Requests:
         self._answer(question, question.request.failure(code, text))
 
     def _answer(self, question: _Question, answer: Body) -> None:
-        self._send(answer, question.version, question.format, self._wrote_one)
+        version, body_format = question.version, question.format
+        try:
+            self._send(answer, version, body_format, self._wrote_one)
+        except (LocalProtocolError, SerializationError) as error:
+            # Larger than any peer accepts, or with text that is none.
+            text = f"Serialization error: {type(error).__name__}"
+            code = ErrorCode.SERIALIZATION_ERROR
+            answer = question.request.failure(code, text)
+            self._send(answer, version, body_format, self._wrote_one)
 
     def _wrote_one(self) -> None:
         self.in_flight -= 1

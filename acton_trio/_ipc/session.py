@@ -59,6 +59,7 @@ class Session:
     _connection: Connection = attrs.field(init=False)
     _outbox: Outbox = attrs.field(init=False)
     _requests: Requests = attrs.field(init=False)
+    _frame_due: float = attrs.field(default=math.inf, init=False)
     _reading: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _is_leaving: bool = attrs.field(default=False, init=False)
 
@@ -125,47 +126,53 @@ class Session:
 
     async def _read(self) -> float:
         """Take what the peer says; return how long the last words may take."""
+        self._expect_frame()
         try:
-            while not self._is_leaving:
-                with trio.CancelScope() as self._reading:
-                    self._note_sign_of_life()
-                    await self._converse()
-                    # Who has gone cannot hear the answers.
-                    self._requests.give_up()
-                    return FAREWELL_SECONDS
-                if self._may_be_idle():
-                    return self._say_farewell(idle_farewell())
+            for turn in count(1):
+                event = self._connection.next_event()
+                if isinstance(event, ConnectionClosed):
+                    break
+                if event is not NEED_DATA:
+                    await self._take(event)
+                    self._expect_frame()
+                elif not await self._receive():
+                    return self._leave_taking()
+                if turn % _FRAMES_PER_SWITCH == 0:
+                    await trio.lowlevel.checkpoint()
         except BadHeaderError as fault:
             self._host.counters.errors += 1
             return self._say_farewell(fault.hint, fault.hint_version)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            return 0
-        return self._host.config.timeouts.write_timeout or math.inf
+            pass
+        # Who has gone cannot hear the answers.
+        self._requests.give_up()
+        return FAREWELL_SECONDS
 
-    def _may_be_idle(self) -> bool:
-        # A peer that waits for an answer need not say anything.
-        return not self._is_leaving and self._requests.in_flight == 0
-
-    def _note_sign_of_life(self) -> None:
+    def _expect_frame(self) -> None:
+        """Give the peer time for its next frame: all of it, not each part."""
         timeout = self._host.config.timeouts.read_timeout or math.inf
-        self._reading.deadline = trio.current_time() + timeout
+        self._frame_due = trio.current_time() + timeout
 
-    async def _converse(self) -> None:
-        for turn in count(1):
-            event = self._connection.next_event()
-            if event is NEED_DATA:
-                # A peer that asks and does not read has to wait, or its
-                # answers would pile up here.
-                await self._outbox.wait_room()
+    async def _receive(self) -> bool:
+        """Read more; return whether anything came before the time was up."""
+        # A peer that asks and does not read has to wait, or its answers would
+        # pile up here.
+        await self._outbox.wait_room()
+        while not self._is_leaving:
+            with trio.CancelScope(deadline=self._frame_due) as self._reading:
                 data = await self._stream.receive_some(_CHUNK)
                 self._connection.receive_data(bytes(data))
-            elif isinstance(event, ConnectionClosed):
-                return
-            else:
-                self._note_sign_of_life()
-                await self._take(event)
-            if turn % _FRAMES_PER_SWITCH == 0:
-                await trio.lowlevel.checkpoint()
+                return True
+            if self._connection.buffered or not self._requests.in_flight:
+                break
+            # A peer that waits for an answer need not say anything.
+            self._expect_frame()
+        return False
+
+    def _leave_taking(self) -> float:
+        if self._is_leaving:
+            return self._host.config.timeouts.write_timeout or math.inf
+        return self._say_farewell(idle_farewell())
 
     async def _take(self, event: Received | Malformed | Ignored) -> None:
         if isinstance(event, Ignored):

@@ -33,7 +33,7 @@ class Measure:
     """Does as many operations as it is told."""
 
 
-async def bare(operations: int) -> None:
+async def bare(operations: int) -> None:  # noqa: ASYNC124 - run as the others
     """Append to a deque, take out, call a function: the floor of any actor."""
     queue: deque[int] = deque()
     for number in range(operations):

@@ -64,12 +64,14 @@ if TYPE_CHECKING:
     )
     from ._kernel.handle import (
         ActorHandle as ActorHandle,
+        ActorStatus as ActorStatus,
     )
     from ._kernel.handlers import (
         act_on as act_on,
         mutate_on as mutate_on,
         on_error as on_error,
     )
+    from ._kernel.seat import ActorState as ActorState
     from ._kernel.streams import (
         Stream as Stream,
     )
@@ -145,7 +147,7 @@ else:
                 "lifespan",
             ],
             "_kernel.context": ["Context"],
-            "_kernel.handle": ["ActorHandle"],
+            "_kernel.handle": ["ActorHandle", "ActorStatus"],
             "_kernel.handlers": ["act_on", "mutate_on", "on_error"],
             "_kernel.surroundings": ["DeadLetter"],
             "_messages.declare": [
@@ -158,6 +160,7 @@ else:
             "_runtime.builder": ["IdleActor"],
             "_runtime.config": ["Config", "Limits", "Timeouts"],
             "_kernel.turn": ["ReplyAddress"],
+            "_kernel.seat": ["ActorState"],
             "_kernel.streams": ["Stream"],
             "_policy.restarts": ["RestartLimit", "RestartPolicy", "TerminationReason"],
             "_services.broker": [
@@ -174,6 +177,8 @@ else:
 __all__ = [
     "ActonError",
     "ActorHandle",
+    "ActorState",
+    "ActorStatus",
     "ActorStoppedError",
     "AskCycleError",
     "AskError",

@@ -38,7 +38,7 @@ from .context import Context
 from .dispatcher import Dispatcher
 from .handle import ActorHandle
 from .parting import part
-from .seat import Seat, SeatState
+from .seat import ActorState, Seat
 from .verdicts import Verdicts
 
 __all__ = ["Cell", "Recipe"]
@@ -66,6 +66,9 @@ class Cell:
     seat: Seat
     handle: ActorHandle
     recipe: Recipe
+    generation: int
+    """How many incarnations of the actor have run before this one."""
+
     started: Callable[[], None]
     """Called once `after_start` is done, before any message."""
 
@@ -91,11 +94,6 @@ class Cell:
     _last: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
 
     # --- what others may have it do
-
-    @property
-    def generation(self) -> int:
-        """How many incarnations of the actor there were before this one."""
-        return self.seat.generation
 
     @property
     def runtime(self) -> Any:
@@ -190,7 +188,7 @@ class Cell:
         self.has_started = True
         self.started()
         await self._dispatcher.run(until=self._is_to_end)
-        self.seat.state = SeatState.STOPPING
+        self.seat.enter(ActorState.STOPPING)
         self._work.deadline = self._budget_end()
         await self._hook("before_stop")
         if self.seat.stop_ordered:

@@ -128,7 +128,7 @@ class Dispatcher:
             name = f"{self.seat.name}: {name_of(handler.function)}"
             self.crew.start_soon(run, self._turn(handler, envelope), name=name)
         elif _is_pointless(envelope):
-            self.seat.mailbox.expired += 1
+            self.seat.mailbox.tally.expired += 1
         else:
             await self._alone(self._turn(handler, envelope), envelope.message)
 
@@ -137,7 +137,8 @@ class Dispatcher:
         activity = Activity(
             self.seat.name, handle, envelope.headers, exclusive=handler.exclusive
         )
-        turn = Turn(handler, envelope, activity, trio.current_time())
+        tally = self.seat.mailbox.tally
+        turn = Turn(handler, envelope, activity, trio.current_time(), tally)
         if not handler.exclusive and (handler.is_async or handler.is_stream):
             turn.scope = trio.CancelScope(deadline=envelope.deadline)
             # Whoever gives up before its first step only has to say so.
@@ -163,7 +164,7 @@ class Dispatcher:
                 # Up to here the message was only queued: it may have been
                 # taken back since, or have lost its point.
                 if _is_pointless(envelope):
-                    mailbox.expired += 1
+                    mailbox.tally.expired += 1
                     return
                 current_activity.set(turn.activity)
                 mailbox.running.add(turn.activity)
@@ -184,7 +185,7 @@ class Dispatcher:
         try:
             with turn.scope:
                 if _is_pointless(envelope):
-                    mailbox.expired += 1
+                    mailbox.tally.expired += 1
                     return
                 if self.seat.stop_ordered:
                     self._end_stream(turn)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import typing
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar, final
 
@@ -15,15 +15,30 @@ import trio
 from .._base.errors import AskCycleError
 from .._base.util import name_of, publish_names
 from .._messages.declare import Request, StreamRequest, is_message
-from .activity import breathe, current_activity
+from .activity import Activity, breathe, current_activity
 from .envelope import Ask, Envelope
-from .seat import Seat
+from .seat import ActorState, Seat
 from .streams import Stream
 from .waits import find_cycle
 
-__all__ = ["ActorHandle", "seat_of"]
+__all__ = ["ActorHandle", "ActorStatus", "seat_of"]
 
 R = TypeVar("R")
+
+
+@attrs.frozen
+class ActorStatus:
+    """How an actor is; a snapshot."""
+
+    state: ActorState
+    generation: int
+    """How often it was restarted."""
+
+    restarts_in_window: int
+    """How often lately, as its restart limit counts."""
+
+    last_failure: BaseException | None
+    """What ended the last incarnation that failed."""
 
 
 @final
@@ -121,19 +136,21 @@ class ActorHandle:
         )
         envelope = self._question(_checked(request), ask)
         patience = self._seat.surroundings.patience
-        if envelope.deadline == math.inf:
-            envelope.deadline = patience.watch(envelope, patience.seconds)
 
         def give_up(_: object) -> trio.lowlevel.Abort:
             ask.abandon(envelope)
             return trio.lowlevel.Abort.SUCCEEDED
 
+        waiter = self._begin_to_wait(envelope)
+        if envelope.deadline == math.inf:
+            envelope.deadline = patience.watch(envelope, patience.seconds)
         try:
-            with self._waiting(envelope):
-                self._seat.mailbox.line_up(envelope)
-                reply: R = await trio.lowlevel.wait_task_rescheduled(give_up)
+            self._seat.mailbox.line_up(envelope)
+            reply: R = await trio.lowlevel.wait_task_rescheduled(give_up)
         finally:
             patience.forget(envelope)
+            if waiter is not None:
+                waiter.waits.remove(envelope)
         return reply
 
     @asynccontextmanager
@@ -169,13 +186,15 @@ class ActorHandle:
         ask = Ask(self.name, type(request).__name__, stream.end, stream)
         envelope = self._question(_checked_stream(request), ask)
         await trio.lowlevel.checkpoint()
-        with self._waiting(envelope):
+        waiter = self._begin_to_wait(envelope)
+        try:
             self._seat.mailbox.line_up(envelope)
-            try:
-                yield stream
-            finally:
-                ask.abandon(envelope)
-                stream.close()
+            yield stream
+        finally:
+            ask.abandon(envelope)
+            stream.close()
+            if waiter is not None:
+                waiter.waits.remove(envelope)
 
     async def stop(self) -> None:
         """Stop the actor for good, and wait until it is down.
@@ -193,6 +212,36 @@ class ActorHandle:
         self._refuse_self()
         self._seat.order_stop()
         await self._wait_down()
+
+    @property
+    def status(self) -> ActorStatus:
+        """How the actor is now; a snapshot."""
+        seat = self._seat
+        return ActorStatus(
+            seat.state, seat.generation, seat.restarts_in_window(), seat.last_failure
+        )
+
+    async def wait_running(self) -> None:
+        """Wait until the actor takes messages.
+
+        Raises:
+            ActorStoppedError: If it is down for good.
+
+        Cancellation:
+            Only the waiting ends.
+        """
+        await self._seat.wait_running(0)
+
+    async def wait_generation(self, generation: int) -> None:
+        """Wait until the actor was restarted that often, or more, and runs.
+
+        Raises:
+            ActorStoppedError: If it is down for good before that.
+
+        Cancellation:
+            Only the waiting ends.
+        """
+        await self._seat.wait_running(generation)
 
     async def wait_stopped(self) -> None:
         """Wait until the actor is down for good.
@@ -230,25 +279,23 @@ class ActorHandle:
         envelope.deadline = trio.current_effective_deadline()
         return envelope
 
-    @contextmanager
-    def _waiting(self, envelope: Envelope) -> Generator[None, None, None]:
+    def _begin_to_wait(self, envelope: Envelope) -> Activity | None:
         """Let it be seen that the running handler waits for *envelope*.
 
+        Returns:
+            The handler's activity, which has to be told when the wait is over.
+
         Raises:
-            AskCycleError: If that would be for ever.
+            AskCycleError: If it would wait for ever.
         """
         activity = current_activity.get()
         if activity is None or activity.is_background:
-            yield
-            return
+            return None
         cycle = find_cycle(self._seat.mailbox.blockers(envelope), activity)
         if cycle is not None:
             raise AskCycleError((*cycle, self.name))
         activity.waits.append(envelope)
-        try:
-            yield
-        finally:
-            activity.waits.remove(envelope)
+        return activity
 
     def _envelop(self, message: object) -> Envelope:
         if not is_message(type(message)):
@@ -320,4 +367,4 @@ def _not_a_request(thing: object) -> str:
     )
 
 
-publish_names(globals(), ["ActorHandle"])
+publish_names(globals(), ["ActorHandle", "ActorStatus"])

@@ -19,6 +19,7 @@ from .._base.errors import ActorStoppedError
 from .._base.patience import MailboxFullError
 from .activity import Activity
 from .envelope import Envelope, Result
+from .tally import Tally
 
 __all__ = ["Mailbox"]
 
@@ -46,8 +47,7 @@ class Mailbox:
     running: set[Activity] = attrs.field(factory=set[Activity], init=False)
     """What of the actor's code runs, and holds up what is queued."""
 
-    expired: int = attrs.field(default=0, init=False)
-    """How many messages were taken back, or reached their deadline, in here."""
+    tally: Tally = attrs.field(factory=Tally, init=False)
 
     _queue: deque[Envelope] = attrs.field(factory=deque[Envelope], init=False)
     _size: int = attrs.field(default=0, init=False)
@@ -152,7 +152,7 @@ class Mailbox:
     def give_up(self, envelope: Envelope) -> None:
         """Take *envelope* back: it is queued or in line, and will never run."""
         envelope.place = None
-        self.expired += 1
+        self.tally.expired += 1
         if envelope in self._line:
             del self._line[envelope]
             return

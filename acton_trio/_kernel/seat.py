@@ -10,15 +10,16 @@ import attrs
 import trio
 
 from .._base.errors import ActorStoppedError
+from .._base.util import publish_names
 from .activity import Activity
 from .mailbox import Mailbox
 from .surroundings import DeadLetter, Surroundings
 
-__all__ = ["Occupant", "Seat", "SeatState"]
+__all__ = ["ActorState", "Occupant", "Seat"]
 
 
-class SeatState(enum.Enum):
-    """How far the life of a seat has come."""
+class ActorState(enum.Enum):
+    """How far the life of an actor has come."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -44,6 +45,10 @@ def _nobody() -> None:
     pass
 
 
+def _none_yet() -> int:
+    return 0
+
+
 @final
 @attrs.define(eq=False)
 class Seat:
@@ -57,9 +62,9 @@ class Seat:
 
     mailbox: Mailbox
     surroundings: Surroundings
-    state: SeatState = attrs.field(default=SeatState.STARTING, init=False)
+    state: ActorState = attrs.field(default=ActorState.STARTING, init=False)
     generation: int = attrs.field(default=0, init=False)
-    """How many incarnations there were before the one that sits here."""
+    """How many incarnations have run before the last one that did."""
 
     accepts: tuple[type, ...] = attrs.field(default=(), init=False)
     """The message types that its actor handles."""
@@ -67,6 +72,7 @@ class Seat:
     stop_ordered: bool = attrs.field(default=False, init=False)
     """Whether the seat is to be vacated for good."""
 
+    restarts_in_window: Callable[[], int] = attrs.field(default=_none_yet, init=False)
     last_failure: BaseException | None = attrs.field(default=None, init=False)
     """What ended the last incarnation that failed."""
 
@@ -76,7 +82,9 @@ class Seat:
     awaken: Callable[[], None] = attrs.field(default=_nobody, init=False)
     """Wakes who waits for the time of the next incarnation."""
 
-    _down: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _news: trio.lowlevel.ParkingLot = attrs.field(
+        factory=trio.lowlevel.ParkingLot, init=False
+    )
 
     def order_stop(self) -> None:
         """Have the actor stop: it handles what is queued, and ends."""
@@ -92,9 +100,14 @@ class Seat:
             self.occupant.cut_short(reason)
         self.awaken()
 
+    def enter(self, state: ActorState) -> None:
+        """Note how far things have come, and tell those who wait for it."""
+        self.state = state
+        self._news.unpark_all()
+
     def vacate(self, cause: BaseException | None) -> None:
         """Declare the seat empty for good, and answer whoever still waits."""
-        self.state = SeatState.DOWN
+        self.last_failure = cause or self.last_failure
         self.mailbox.close(lambda: self.stopped_error(cause))
         for envelope in self.mailbox.empty():
             if envelope.ask is not None:
@@ -103,7 +116,7 @@ class Seat:
                 envelope.message, self.name, "the actor has stopped", cause
             )
             self.surroundings.dead_letter(letter)
-        self._down.set()
+        self.enter(ActorState.DOWN)
 
     def stopped_error(self, cause: BaseException | None) -> ActorStoppedError:
         """Return the error for a message that comes too late."""
@@ -121,4 +134,24 @@ class Seat:
         Cancellation:
             Only the waiting ends.
         """
-        await self._down.wait()
+        await trio.lowlevel.checkpoint()
+        while self.state is not ActorState.DOWN:
+            await self._news.park()
+
+    async def wait_running(self, generation: int) -> None:
+        """Wait until an incarnation runs that is the *generation*-th, or later.
+
+        Raises:
+            ActorStoppedError: If there will be none.
+
+        Cancellation:
+            Only the waiting ends.
+        """
+        await trio.lowlevel.checkpoint()
+        while self.state is not ActorState.RUNNING or self.generation < generation:
+            if self.state is ActorState.DOWN:
+                raise self.stopped_error(self.last_failure)
+            await self._news.park()
+
+
+publish_names(globals(), ["ActorState"])

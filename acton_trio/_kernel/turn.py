@@ -15,6 +15,7 @@ from .._base.util import name_of, publish_names
 from .activity import Activity
 from .envelope import Ask, Envelope
 from .handlers import Handler
+from .tally import Tally
 
 __all__ = ["ReplyAddress", "Turn"]
 
@@ -30,6 +31,7 @@ class Turn:
     since: float
     """When it began, on trio's clock."""
 
+    tally: Tally
     scope: trio.CancelScope | None = None
     """Around the handler, when giving up may cancel it."""
 
@@ -62,7 +64,7 @@ class Turn:
         """Answer the request with *value*; only the first answer counts."""
         self.has_replied = True
         if self.envelope.ask is not None:
-            _answer(self.envelope.ask, self.handler, value)
+            _answer(self.envelope.ask, self.handler, value, self.tally)
 
     def returned(self, value: object) -> None:
         """Take what the handler returned for the reply, if it is one."""
@@ -81,7 +83,7 @@ class Turn:
         self.has_replied = True
         address = self._address() if self._address is not None else None
         if address is None:
-            address = ReplyAddress(self.envelope.ask, self.handler)
+            address = ReplyAddress(self.envelope.ask, self.handler, self.tally)
             self._address = weakref.ref(address)
         return address
 
@@ -94,11 +96,12 @@ class ReplyAddress:
     with `NoReplyError`.
     """
 
-    __slots__ = ("__weakref__", "_ask", "_handler", "_token")
+    __slots__ = ("__weakref__", "_ask", "_handler", "_tally", "_token")
 
-    def __init__(self, ask: Ask | None, handler: Handler) -> None:
+    def __init__(self, ask: Ask | None, handler: Handler, tally: Tally) -> None:
         self._ask = ask
         self._handler = handler
+        self._tally = tally
         self._token = trio.lowlevel.current_trio_token()
 
     def __repr__(self) -> str:
@@ -121,7 +124,7 @@ class ReplyAddress:
         """
         await trio.lowlevel.checkpoint()
         if self._ask is not None:
-            _answer(self._ask, self._handler, value)
+            _answer(self._ask, self._handler, value, self._tally)
 
     def __del__(self) -> None:
         # Here nothing may be touched: this runs wherever the last reference
@@ -138,8 +141,10 @@ def _drop(ask: Ask) -> None:
     ask.fail(NoReplyError(ask.actor, ask.request))
 
 
-def _answer(ask: Ask, handler: Handler, value: object) -> None:
-    if handler.fits is None or handler.fits(value):
+def _answer(ask: Ask, handler: Handler, value: object, tally: Tally) -> None:
+    if ask.is_abandoned:
+        tally.late_replies += 1
+    elif handler.fits is None or handler.fits(value):
         ask.settle(outcome.Value(value))
     else:
         ask.fail(wrong_reply(ask, handler, value))

@@ -13,7 +13,7 @@ import trio
 from .._base.errors import ActorStoppedError, DuplicateNameError, RestartLimitError
 from .._kernel.cell import Cell, Recipe
 from .._kernel.handle import ActorHandle
-from .._kernel.seat import Seat, SeatState
+from .._kernel.seat import ActorState, Seat
 from .._policy.restarts import (
     RestartLimit,
     RestartPolicy,
@@ -107,6 +107,7 @@ class Supervisor:
             raise DuplicateNameError(seat.name, self._children[seat.name].seat.id)
         child = _Child(seat, ActorHandle(seat), recipe, policy, RestartWindow(limit))
         self._children[seat.name] = child
+        seat.restarts_in_window = lambda: child.window.count(trio.current_time())
         self.nursery.start_soon(self._run, child, name=f"actor {seat.name}")
         try:
             await child.settled.wait()
@@ -137,6 +138,7 @@ class Supervisor:
             child.seat,
             child.handle,
             child.recipe,
+            child.seat.generation + child.settled.is_set(),
             partial(self._started, child),
             partial(self._wait_for_turn, child),
         )
@@ -148,8 +150,11 @@ class Supervisor:
         return cell
 
     def _started(self, child: _Child) -> None:
-        child.seat.state = SeatState.RUNNING
+        seat = child.seat
+        if child.settled.is_set():
+            seat.generation += 1
         child.settled.set()
+        seat.enter(ActorState.RUNNING)
         if child.restarted is not None:
             self.announce(child.restarted)
             child.restarted = None
@@ -197,16 +202,16 @@ class Supervisor:
         if not await self._back_off(child, backoff):
             self._end(child, reason, failure, is_handled=True)
             return False
-        child.seat.generation += 1
-        child.seat.state = SeatState.RESTARTING
+        child.seat.enter(ActorState.RESTARTING)
+        generation = child.seat.generation + 1
         child.restarted = ChildRestarted(
-            self.name, child.seat.name, child.seat.generation, reason, backoff
+            self.name, child.seat.name, generation, reason, backoff
         )
         return True
 
     async def _back_off(self, child: _Child, seconds: float) -> bool:
         """Wait; return whether nothing else was ordered meanwhile."""
-        child.seat.state = SeatState.RESTART_PENDING
+        child.seat.enter(ActorState.RESTART_PENDING)
         with trio.move_on_after(seconds) as wait:
             child.seat.awaken = partial(wait.cancel, reason="the actor is to stop")
             await trio.sleep_forever()

@@ -181,7 +181,6 @@ class Cell:
             self._behaviour,
             crew,
             Verdicts(self.seat, self._fail),
-            lambda: self.failures[0] if self.failures else None,
         )
         await self._hook("before_start")
         await self._hook("after_start")
@@ -283,6 +282,8 @@ class Cell:
 
     def _fail(self, error: BaseException) -> None:
         self.failures.append(error)
+        if self._dispatcher is not None:
+            self._dispatcher.failure = self.failures[0]
         self._work.cancel(reason=f"{self.seat.name} failed: {error!r}")
 
     def _knows(self, error: BaseException) -> bool:

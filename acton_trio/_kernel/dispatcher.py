@@ -23,7 +23,7 @@ import trio
 from .._base.errors import ActorStoppedError
 from .._base.util import name_of
 from .._policy.ownership import judge
-from .activity import Activity, current_activity
+from .activity import NO_HEADERS, Activity, current_activity
 from .actor import Behaviour
 from .context import Context, Incarnation
 from .envelope import Ask, Envelope
@@ -42,6 +42,13 @@ _MESSAGES_PER_SWITCH: Final = 64
 _SECONDS_PER_SWITCH: Final = 0.0005
 
 
+def _no_function() -> None: ...
+
+
+# No handler, as there is no message that may start.
+_NOTHING: Final = Handler(object, _no_function, exclusive=False)
+
+
 @final
 class _Budget:
     """What an actor may do before others have their turn."""
@@ -49,6 +56,10 @@ class _Budget:
     __slots__ = ("_handled", "_since")
 
     def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew: others had their turn."""
         self._handled = 0
         self._since = time.perf_counter()
 
@@ -74,8 +85,8 @@ class Dispatcher:
     """Where overlapping handlers run."""
 
     verdicts: Verdicts
-    failure: Callable[[], BaseException | None]
-    """Tells what has ended the incarnation, if something has."""
+    failure: BaseException | None = attrs.field(default=None, init=False)
+    """What has ended the incarnation, if something has."""
 
     # Invariant: `_readers` are the `act_on` handlers that run, or are about to.
     _readers: int = attrs.field(default=0, init=False)
@@ -85,65 +96,94 @@ class Dispatcher:
         factory=deque[tuple[Turn, BaseException, Handler]], init=False
     )
 
+    # The activity of plain functions: one for all, as they cannot wait.
+    _plain: Activity = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._plain = Activity(self.seat.name, self.incarnation.handle)
+
     async def run(self, until: Callable[[], bool]) -> None:
         """Handle messages until *until* says so and no handler is running."""
+        mailbox = self.seat.mailbox
         budget = _Budget()
+        current_activity.set(self._plain)
         while not self._is_done(until):
             if self._errands and not self._readers:
                 await self._run_errand()
-            elif self._head_may_start(until):
-                await self._start(self.seat.mailbox.take())
+            elif (handler := self._next_handler(until)) is _NOTHING:
+                await mailbox.wait()
+                budget.restart()
+            elif handler is None:
+                self.verdicts.unhandled(mailbox.take(), self.behaviour.handlers)
+            elif handler.is_plain:
+                self._call(handler, mailbox.take())
             else:
-                await self.seat.mailbox.wait()
-                budget = _Budget()
+                await self._start(handler, mailbox.take())
             # After a failure not one message more: this is where it ends.
-            if budget.is_spent() or self.failure() is not None:
+            if budget.is_spent() or self.failure is not None:
                 await trio.lowlevel.checkpoint()
-                budget = _Budget()
+                budget.restart()
 
     def _is_done(self, until: Callable[[], bool]) -> bool:
         return not self._readers and not self._errands and until()
 
-    def _head_may_start(self, until: Callable[[], bool]) -> bool:
-        if self._errands or until():
-            return False
-        envelope = self.seat.mailbox.head()
-        if envelope is None:
-            return False
+    def _next_handler(self, until: Callable[[], bool]) -> Handler | None:
+        """Return the handler of the message that may start now, or `_NOTHING`."""
+        mailbox = self.seat.mailbox
+        envelope = mailbox.head()
+        if envelope is None or self._errands or until():
+            return _NOTHING
         handler = self.behaviour.handlers.get(type(envelope.message))
-        if handler is None:
-            return True
-        limit = 1 if handler.exclusive else self.seat.mailbox.max_concurrency
-        return self._readers < limit
+        if self._readers and handler is not None:
+            limit = 1 if handler.exclusive else mailbox.max_concurrency
+            return handler if self._readers < limit else _NOTHING
+        return handler
 
     # --- starting
 
-    async def _start(self, envelope: Envelope) -> None:
-        handler = self.behaviour.handlers.get(type(envelope.message))
-        if handler is None:
-            self.verdicts.unhandled(envelope, self.behaviour.handlers)
-        elif handler.is_stream or (handler.is_async and not handler.exclusive):
+    def _call(self, handler: Handler, envelope: Envelope) -> None:
+        """Run a plain function: it cannot wait, so nobody waits for it."""
+        if envelope.deadline <= trio.current_time():
+            self.seat.mailbox.tally.expired += 1
+            return
+        if envelope.headers is not NO_HEADERS:
+            activity = self._activity(handler, envelope)
+            current_activity.set(activity)
+        try:
+            result = handler.function(self.model, envelope.message)
+        except BaseException as error:  # noqa: BLE001 - to its owner, whoever that is
+            self._failed(self._turn(handler, envelope), error)
+        else:
+            if envelope.ask is not None:
+                self._turn(handler, envelope).returned(result)
+        if envelope.headers is not NO_HEADERS:
+            current_activity.set(self._plain)
+
+    async def _start(self, handler: Handler, envelope: Envelope) -> None:
+        if handler.is_stream or (handler.is_async and not handler.exclusive):
             self._readers += 1
             run = self._stream if handler.is_stream else self._overlap
+            turn = self._turn(handler, envelope)
+            turn.scope = trio.CancelScope(deadline=envelope.deadline)
+            # Whoever gives up before its first step only has to say so.
+            envelope.place = turn
             name = f"{self.seat.name}: {name_of(handler.function)}"
-            self.crew.start_soon(run, self._turn(handler, envelope), name=name)
+            self.crew.start_soon(run, turn, name=name)
         elif _is_pointless(envelope):
             self.seat.mailbox.tally.expired += 1
         else:
             await self._alone(self._turn(handler, envelope), envelope.message)
 
     def _turn(self, handler: Handler, envelope: Envelope) -> Turn:
+        activity = self._activity(handler, envelope)
+        tally = self.seat.mailbox.tally
+        return Turn(handler, envelope, activity, trio.current_time(), tally)
+
+    def _activity(self, handler: Handler, envelope: Envelope) -> Activity:
         handle = self.incarnation.handle
-        activity = Activity(
+        return Activity(
             self.seat.name, handle, envelope.headers, exclusive=handler.exclusive
         )
-        tally = self.seat.mailbox.tally
-        turn = Turn(handler, envelope, activity, trio.current_time(), tally)
-        if not handler.exclusive and (handler.is_async or handler.is_stream):
-            turn.scope = trio.CancelScope(deadline=envelope.deadline)
-            # Whoever gives up before its first step only has to say so.
-            envelope.place = turn
-        return turn
 
     async def _alone(self, turn: Turn, *arguments: object) -> None:
         """Run a handler in this task: an exclusive one, or one that cannot wait."""
@@ -154,7 +194,7 @@ class Dispatcher:
             await self._handle(turn, *arguments)
         finally:
             self.seat.mailbox.running.discard(turn.activity)
-            current_activity.set(None)
+            current_activity.set(self._plain)
 
     async def _overlap(self, turn: Turn) -> None:
         envelope, mailbox = turn.envelope, self.seat.mailbox
@@ -231,7 +271,7 @@ class Dispatcher:
                 self._failed(turn, failure)
             if cancelled is not None:
                 if turn.scope is None or not turn.scope.cancel_called:
-                    self.verdicts.cut_off(turn, self.failure())
+                    self.verdicts.cut_off(turn, self.failure)
                 raise cancelled from None  # noqa: ASYNC104 - it is
         else:
             turn.returned(result)
@@ -264,7 +304,7 @@ class Dispatcher:
         table = self.behaviour.error_handlers
         message = turn.envelope.message
         handler = find_error_handler(table, judge(error), message) if table else None
-        if handler is None or self.failure() is not None:
+        if handler is None or self.failure is not None:
             self.verdicts.failed(turn, error)
         else:
             self._errands.append((turn, error, handler))

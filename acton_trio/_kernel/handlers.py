@@ -105,13 +105,19 @@ class Handler:
     message_type: type
     function: Callable[..., Any]
     exclusive: bool
-    is_async: bool
+    is_async: bool = False
     """Whether calling it gives a coroutine."""
 
-    is_stream: bool
+    is_stream: bool = False
     """Whether calling it gives an async generator."""
 
-    wants_context: bool
+    wants_context: bool = False
+    is_plain: bool = attrs.field(
+        default=attrs.Factory(lambda self: _is_plain(self), takes_self=True),
+        init=False,
+    )
+    """Whether it is a function of the message alone, and cannot wait."""
+
     expects: object = None
     """The reply type, when the message is a request."""
 
@@ -120,6 +126,10 @@ class Handler:
 
     none_replies: bool = False
     """Whether returning ``None`` is a reply."""
+
+
+def _is_plain(handler: Handler) -> bool:
+    return not (handler.is_async or handler.is_stream or handler.wants_context)
 
 
 HandlerTable = Mapping[type, Handler]

@@ -57,7 +57,8 @@ def owner_of(
         is_remote: Whether the message came from another process.
     """
     rejected = isinstance(error, Rejection)
-    if exclusive and not rejected:
+    # KeyboardInterrupt and its like are nobody's here: they go all the way up.
+    if (exclusive and not rejected) or not isinstance(error, Exception):
         return Owner.SUPERVISOR
     if asker_waits:
         return Owner.ASKER

@@ -97,6 +97,10 @@ def _mark(method: F, mark: Mark) -> F:
     return typing.cast("F", method)
 
 
+def _is_plain(handler: Handler) -> bool:
+    return not (handler.is_async or handler.is_stream or handler.wants_context)
+
+
 @typing.final
 @attrs.frozen(eq=False)
 class Handler:
@@ -113,7 +117,7 @@ class Handler:
 
     wants_context: bool = False
     is_plain: bool = attrs.field(
-        default=attrs.Factory(lambda self: _is_plain(self), takes_self=True),
+        default=attrs.Factory(_is_plain, takes_self=True),
         init=False,
     )
     """Whether it is a function of the message alone, and cannot wait."""
@@ -126,10 +130,6 @@ class Handler:
 
     none_replies: bool = False
     """Whether returning ``None`` is a reply."""
-
-
-def _is_plain(handler: Handler) -> bool:
-    return not (handler.is_async or handler.is_stream or handler.wants_context)
 
 
 HandlerTable = Mapping[type, Handler]

@@ -128,7 +128,11 @@ class Client:
         return Discovery.of(await self._exchange(question, "the peer", "Discover"))
 
     async def ask(self, target: str, message: RequestMessage[R]) -> R:
-        """Ask the actor *target*; see `RemoteActorHandle.ask`."""
+        """Ask the actor *target*; see `RemoteActorHandle.ask`.
+
+        Cancellation:
+            The answer is dropped when it comes.
+        """
         timeout = _time_left()
         request = request_for(
             target, message, self._new_id(), expects_reply=True, timeout=timeout
@@ -138,7 +142,11 @@ class Client:
         return reply
 
     async def send(self, target: str, message: object) -> None:
-        """Send to the actor *target*; see `RemoteActorHandle.send`."""
+        """Send to the actor *target*; see `RemoteActorHandle.send`.
+
+        Cancellation:
+            Nobody knows whether it was put in.
+        """
         timeout = _time_left()
         request = request_for(
             target, message, self._new_id(), expects_reply=False, timeout=timeout
@@ -177,7 +185,11 @@ class Client:
     # --- the connection's own tasks
 
     async def run(self) -> None:
-        """Read answers and write questions until cancelled or disconnected."""
+        """Read answers and write questions until cancelled or disconnected.
+
+        Cancellation:
+            Whoever waits for an answer waits on: close the block around them.
+        """
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write)
             nursery.start_soon(self._keep_alive)

@@ -112,6 +112,9 @@ class IpcListener:
         Args:
             listeners: Where they come from.
             ready: Called once they can.
+
+        Cancellation:
+            Connections are closed at once; what is in flight is given up.
         """
         try:
             with self._scope:

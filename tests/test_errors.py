@@ -6,6 +6,7 @@ import copy
 import importlib
 import pickle
 import pkgutil
+import typing
 from typing import Any
 
 import attrs
@@ -54,7 +55,7 @@ def sample(cls: type[Exception]) -> Exception:
         for each in attrs.fields(cls)
         if each.init
     ]
-    return cls(*values)
+    return typing.cast("Exception", cls(*values))
 
 
 def type_name(hint: object) -> str:

@@ -187,6 +187,9 @@ class Cell:
         self.has_started = True
         self.started()
         await self._dispatcher.run(until=self._is_to_end)
+        # A handler that ends in a cancellation wakes the dispatcher as any
+        # other does: what follows is for a graceful end alone.
+        await trio.lowlevel.checkpoint_if_cancelled()
         self.seat.enter(ActorState.STOPPING)
         self._work.deadline = self._budget_end()
         await self._hook("before_stop")

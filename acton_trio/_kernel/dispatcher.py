@@ -112,6 +112,7 @@ class Dispatcher:
                 await self._run_errand()
             elif (handler := self._next_handler(until)) is _NOTHING:
                 await mailbox.wait()
+                await trio.lowlevel.checkpoint_if_cancelled()
                 budget.restart()
             elif handler is None:
                 self.verdicts.unhandled(mailbox.take(), self.behaviour.handlers)

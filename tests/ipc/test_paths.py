@@ -1,0 +1,225 @@
+"""Taking a path for a socket, and giving it back: the operating system's part."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+
+import acton_trio as acton
+from acton_trio._ipc.paths import bind_socket
+
+IpcConfig, IpcSocket = acton.ipc.IpcConfig, acton.ipc.IpcSocket
+
+
+@acton.message(ipc=True)
+class Echo(acton.Request[str]):
+    """Asks for its own text."""
+
+    text: str
+
+
+@acton.actor
+class Parrot:
+    """Repeats."""
+
+    said: list[str] = attrs.field(factory=list[str])
+
+    @acton.act_on
+    def echo(self, request: Echo) -> str:
+        """Repeat."""
+        return request.text
+
+
+async def test_service_is_reached_over_a_real_socket(tmp_path: Path) -> None:
+    """Server, client and single frames, over the operating system."""
+    path = tmp_path / "deep" / "er" / "s.sock"
+    async with acton.open_runtime() as runtime:
+        await runtime.start(Parrot, name="parrot", expose="loud")
+        async with acton.ipc.open_listener(runtime, path=path) as listener:
+            assert listener.socket_path == path
+            assert acton.ipc.socket_exists(path)
+            assert await acton.ipc.socket_is_alive(path)
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+            assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+            assert stat.S_IMODE(path.parent.parent.stat().st_mode) == 0o700
+            async with acton.ipc.open_client(path) as client:
+                assert await client.actor("loud").ask(Echo("hey")) == "hey"
+            async with await trio.open_unix_socket(path) as stream:
+                envelope = acton.ipc.IpcEnvelope("loud", "Echo", {"text": "ho"})
+                await acton.ipc.protocol.write_envelope(stream, envelope)
+                await acton.ipc.protocol.write_envelope(stream, envelope)
+                for _ in range(2):
+                    response = await acton.ipc.protocol.read_response(stream, 1024)
+                    assert response.payload == "ho"
+                    assert response.correlation_id == envelope.correlation_id
+
+            def block() -> str:
+                with acton.ipc.BlockingClient(path) as client:
+                    return client.actor("loud").ask(Echo("huh"))
+
+            assert await trio.to_thread.run_sync(block) == "huh"
+
+    assert list(path.parent.iterdir()) == []
+    assert not await acton.ipc.socket_is_alive(path)
+
+
+async def test_listener_of_the_runtime_ends_with_it(tmp_path: Path) -> None:
+    """A door without a block of its own is shut when the runtime ends."""
+    config = IpcConfig(socket=IpcSocket(path=tmp_path / "s", mode=0o660))
+    async with acton.open_runtime() as runtime:
+        listener = await runtime.start_ipc_listener(config)
+        mode = stat.S_IMODE((tmp_path / "s").stat().st_mode)
+
+        assert mode == 0o660
+        assert "s" in repr(listener)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_path_in_use_is_refused(tmp_path: Path) -> None:
+    """Two servers never listen at one path, and the first is unharmed."""
+    path = tmp_path / "s"
+    async with (
+        acton.open_runtime() as runtime,
+        acton.ipc.open_listener(runtime, path=path),
+    ):
+        with pytest.raises(acton.ProtocolError, match="already running"):
+            await acton.ipc.open_listener(runtime, path=path).__aenter__()
+        assert await acton.ipc.socket_is_alive(path)
+
+
+async def test_leaving_by_an_exception_shuts_the_door(tmp_path: Path) -> None:
+    """The exception leaves as it is, and nothing is left behind."""
+    async with acton.open_runtime() as runtime:
+        with pytest.raises(KeyError, match="mine"):
+            async with acton.ipc.open_listener(runtime, path=tmp_path / "s"):
+                raise KeyError("mine")  # noqa: EM101
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_stale_socket_is_replaced(tmp_path: Path) -> None:
+    """What a crashed server left is no obstacle."""
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as crashed:
+        crashed.bind(str(path))
+    with bind_socket(path, 0o600, 5):
+        assert path.is_socket()
+    assert not path.exists()
+
+
+def test_living_socket_without_a_lock_is_left_alone(tmp_path: Path) -> None:
+    """A server that knows no lock file is not robbed of its path either."""
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen()
+        with pytest.raises(acton.LocalProtocolError), bind_socket(path, 0o600, 5):
+            pass
+        assert path.is_socket()
+
+
+def test_file_in_the_way_is_left_alone(tmp_path: Path) -> None:
+    """Nobody's file is deleted for a socket."""
+    path = tmp_path / "s"
+    path.write_text("precious")
+    with (
+        pytest.raises(acton.ConfigError, match="left alone"),
+        bind_socket(path, 0o600, 5),
+    ):
+        pass
+
+    assert path.read_text() == "precious"
+
+
+def test_path_that_became_somebody_elses_is_not_removed(tmp_path: Path) -> None:
+    """At the end only our own socket is unlinked."""
+    path = tmp_path / "s"
+    with bind_socket(path, 0o600, 5):
+        path.unlink()
+        path.write_text("theirs")
+
+    assert path.read_text() == "theirs"
+
+
+def test_lock_file_that_was_replaced_is_taken_anew(tmp_path: Path) -> None:
+    """A lock on a file that is not there any more locks nothing."""
+    path = tmp_path / "s"
+    (tmp_path / "s.lock").touch()
+    with bind_socket(path, 0o600, 5):
+        pass
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_overlong_path_is_a_clear_error(tmp_path: Path) -> None:
+    """The limit of the operating system is named before it bites."""
+    path = tmp_path / ("x" * 108)
+    with (
+        pytest.raises(acton.ConfigError, match="107 bytes"),
+        bind_socket(path, 0o600, 5),
+    ):
+        pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_folder_that_others_may_change_is_refused(tmp_path: Path) -> None:
+    """A socket in somebody else's open folder could be replaced by them."""
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    folder.chmod(0o777)
+    os.chown(folder, 12345, 12345)
+    with pytest.raises(acton.ConfigError, match="others may write"):
+        bind_socket(folder / "s", 0o600, 5).__enter__()
+
+
+def test_default_path_is_made_of_runtime_folder_and_script(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Relative and empty folders count as missing ones."""
+    named = IpcConfig(socket=IpcSocket(app_name="app"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1")
+    assert named.socket_path == Path("/run/user/1/acton/app/ipc.sock")
+    for unusable in ("", "relative"):
+        monkeypatch.setenv("XDG_RUNTIME_DIR", unusable)
+        assert named.socket_path == Path("/tmp/acton/app/ipc.sock")
+    monkeypatch.setattr("sys.argv", ["/opt/tool/__main__.py"])
+    assert IpcConfig().socket_path.parent.name == "tool"
+    monkeypatch.setattr("sys.argv", ["-c"])
+    assert IpcConfig().socket_path.parent.name == "acton"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(lambda: IpcSocket(mode=0o1777), id="mode"),
+        pytest.param(lambda: acton.ipc.IpcLimits(max_connections=0), id="none"),
+        pytest.param(lambda: acton.ipc.IpcLimits(max_message_size=2**30), id="size"),
+        pytest.param(lambda: acton.ipc.IpcTimeouts(read_timeout=-1), id="seconds"),
+    ],
+)
+def test_impossible_setting_is_a_config_error(wrong: object) -> None:
+    """Nothing starts with a value that makes no sense."""
+    assert callable(wrong)
+    with pytest.raises(acton.ConfigError, match="expected"):
+        wrong()
+
+
+async def test_single_answer_that_does_not_come_is_an_error() -> None:
+    """A peer that leaves or refuses does not keep a script waiting."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    refusal = (
+        b'{"correlation_id":"__acton_connection_rejected__","success":false,'
+        b'"error":"no","error_code":"ACCESS_DENIED"}'
+    )
+    head = len(refusal).to_bytes(4, "big") + b"\x02\x03\x01"
+    await theirs.send_all(b"\x00\x00\x00\x02\x01\x04{}" + head + refusal)
+    with pytest.raises(acton.ConnectionRefusedByPeerError):
+        await acton.ipc.protocol.read_response(ours, 1024)
+    await theirs.aclose()
+    with pytest.raises(acton.PeerLostError):
+        await acton.ipc.protocol.read_response(ours, 1024)

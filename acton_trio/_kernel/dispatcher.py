@@ -152,7 +152,7 @@ class Dispatcher:
             current_activity.set(activity)
         try:
             result = handler.function(self.model, envelope.message)
-        except BaseException as error:  # noqa: BLE001 - to its owner, whoever that is
+        except BaseException as error:  # noqa: BLE001, ASYNC103 - to its owner
             self._failed(self._turn(handler, envelope), error)
         else:
             if envelope.ask is not None:

@@ -34,6 +34,10 @@ __all__ = [
 ]
 
 
+# Without attrs' own `__setstate__`, which keeps an exception's fields and drops
+# its notes: those say which actor it was, and what it was handling.
+
+
 class ActonError(Exception):
     """Base of every error raised by acton_trio."""
 
@@ -47,7 +51,7 @@ class AskError(ActonError):
     code = "ASK_ERROR"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class NoReplyError(AskError):
     """The handler returned, or let go of the reply address, without replying.
 
@@ -67,7 +71,7 @@ class NoReplyError(AskError):
         return f"{self.actor} handled {self.request} without replying to it"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class ActorStoppedError(AskError):
     """The actor has stopped: the message was not handled, or not to its end.
 
@@ -87,7 +91,7 @@ class ActorStoppedError(AskError):
         return f"{self.actor} {self.detail}"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class HandlerFailedError(AskError):
     """The handler of the request raised; its exception is the ``__cause__``.
 
@@ -117,7 +121,7 @@ class HandlerFailedError(AskError):
         return f"{self.actor} raised {self.error} while handling {self.request}{fate}"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class AskCycleError(AskError):
     """The answer would have to wait for the very handler that asks."""
 
@@ -134,7 +138,7 @@ class AskCycleError(AskError):
         return f"this ask can never be answered, each waits for the next: {path}"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class UnexpectedReplyError(AskError):
     """The reply is not of the type that the request declares."""
 
@@ -159,7 +163,7 @@ class UnexpectedReplyError(AskError):
         )
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class UnhandledMessageError(AskError):
     """The actor has no handler for messages of this type.
 
@@ -182,7 +186,7 @@ class UnhandledMessageError(AskError):
         return f"{self.actor} has no handler for {self.message}; it handles {known}"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class PeerRejectedError(AskError):
     """The peer refused the request before dispatching it; a retry is safe.
 
@@ -200,7 +204,7 @@ class PeerRejectedError(AskError):
         return f"the peer refused with {self.code}: {self.detail}"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class PeerLostError(AskError):
     """The connection or the process behind it died before the answer came.
 
@@ -216,7 +220,7 @@ class PeerLostError(AskError):
         return f"no answer: {self.detail}; whether the request was handled is unknown"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class RestartLimitError(ActonError):
     """An actor failed more often than its restart limit allows.
 
@@ -241,7 +245,7 @@ class RestartLimitError(ActonError):
         )
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class DuplicateNameError(ActonError):
     """The name is taken."""
 
@@ -257,7 +261,7 @@ class DuplicateNameError(ActonError):
         return f"the name {self.name!r} is taken by {self.holder}"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class ConfigError(ActonError):
     """A configuration value is not what it must be; nothing was started."""
 
@@ -276,7 +280,7 @@ class ConfigError(ActonError):
         return f"{self.source}: {self.key}: {self.expected}"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class ProtocolError(ActonError):
     """Base of violations of the wire protocol, by this side or the other."""
 
@@ -304,7 +308,7 @@ class RemoteProtocolError(ProtocolError):
     """
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class SerializationError(ActonError):
     """A value cannot be written for the wire, or bytes do not hold that value."""
 
@@ -317,7 +321,7 @@ class SerializationError(ActonError):
         return self.detail
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class ConnectionRefusedByPeerError(ActonError):
     """The peer accepted the connection only to refuse it."""
 

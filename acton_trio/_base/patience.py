@@ -15,7 +15,7 @@ from .util import publish_names
 __all__ = ["AskTimeoutError", "MailboxFullError"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class AskTimeoutError(AskError, trio.TooSlowError):
     """No reply came within the time that bounds an ask without a deadline.
 
@@ -44,7 +44,7 @@ class AskTimeoutError(AskError, trio.TooSlowError):
         )
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class MailboxFullError(ActonError, trio.WouldBlock):
     """The mailbox has no room now; the message was not put in.
 

@@ -74,7 +74,7 @@ class Rejection(Exception):  # noqa: N818 - it is expected, not an error
         return repr(self)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class RemoteRejection(Rejection):
     """A rejection from a peer whose class is not known on this side."""
 
@@ -140,7 +140,7 @@ def _declare(cls: type[T], *, ipc: bool | str) -> type[T]:
     if rejection:
         # Compared by identity, as exceptions are: two failures with the same
         # facts are still two failures.
-        declared = attrs.frozen(cls, eq=False)
+        declared = attrs.frozen(cls, eq=False, getstate_setstate=False)
         _refuse_unordered_fields(declared)
     else:
         declared = attrs.frozen(cls)

@@ -37,7 +37,7 @@ class BadHeaderError(RemoteProtocolError):
         return version
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class UnsupportedVersionError(BadHeaderError):
     """The frame is of a protocol version that this side does not speak."""
 
@@ -61,7 +61,7 @@ class UnsupportedVersionError(BadHeaderError):
         return farewell(self.code, self.detail)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class BadFrameTypeError(BadHeaderError):
     """The frame's protocol version has no frames of its type."""
 
@@ -81,7 +81,7 @@ class BadFrameTypeError(BadHeaderError):
         )
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class BadFormatError(BadHeaderError):
     """The frame's body is written in a format that this side cannot read."""
 
@@ -101,7 +101,7 @@ class BadFormatError(BadHeaderError):
         )
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class FrameTooLargeError(BadHeaderError):
     """The frame announces a payload larger than this side accepts."""
 

@@ -15,7 +15,7 @@ import attrs
 
 from .._base.util import name_of, publish_names
 from .declarations import declared_error_handlers, declared_handlers
-from .handlers import ErrorTable, Handler, HandlerTable
+from .handlers import ErrorTable, Handler, HandlerTable, positional_parameters
 
 __all__ = [
     "Behaviour",
@@ -172,10 +172,9 @@ def make_hook(name: HookName, function: Callable[..., Any], where: str) -> Hook:
         TypeError: If it takes anything but ``(self)`` or ``(self, ctx)``, or
             is a lifespan and no async generator.
     """
-    parameters = inspect.signature(function).parameters.values()
-    required = [each for each in parameters if each.default is each.empty]
-    if len(parameters) not in (1, 2) or not required:
-        names = ", ".join(each.name for each in parameters)
+    count = positional_parameters(function)
+    if count not in (1, 2):
+        names = ", ".join(inspect.signature(function).parameters)
         msg = f"{where}: a hook takes (self) or (self, ctx), not ({names})"
         raise TypeError(msg)
     if inspect.isasyncgenfunction(function) != (name == "lifespan"):
@@ -184,7 +183,7 @@ def make_hook(name: HookName, function: Callable[..., Any], where: str) -> Hook:
             "the other hooks do not yield"
         )
         raise TypeError(msg)
-    return Hook(function, wants_context=len(parameters) == 2)
+    return Hook(function, wants_context=count == 2)
 
 
 def behaviour_of(cls: type) -> Behaviour | None:

@@ -83,10 +83,21 @@ def _marked_methods(cls: type) -> Iterator[tuple[types.FunctionType, Mark]]:
     for base in cls.__mro__:
         for name, member in vars(base).items():
             # A subclass overrides by name, as everywhere in Python.
-            mark = mark_of(member)
+            mark = mark_of(getattr(member, "__func__", member))
             if mark is not None and name not in seen:
+                _refuse_unbound(cls, name, member, mark)
                 yield member, mark
             seen.add(name)
+
+
+def _refuse_unbound(cls: type, name: str, member: object, mark: Mark) -> None:
+    if not isinstance(member, types.FunctionType):
+        kind = type(member).__name__
+        msg = (
+            f"@{mark.decorator} {cls.__qualname__}.{name}: a handler is a plain "
+            f"method, with its actor as `self`, not a {kind}"
+        )
+        raise TypeError(msg)
 
 
 def _place_of(cls: type, method: types.FunctionType, decorator: str) -> str:
@@ -104,7 +115,7 @@ def _hints_of(
         return typing.get_type_hints(
             method, method.__globals__, dict(names), include_extras=True
         )
-    except NameError as error:
+    except (NameError, AttributeError) as error:
         msg = (
             f"{where}: {error}. Annotations are resolved when the actor class is "
             "defined: define the message before its handler"

@@ -34,6 +34,7 @@ __all__ = [
     "mark_of",
     "mutate_on",
     "on_error",
+    "positional_parameters",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -264,24 +265,29 @@ def _check_message_type(message_type: object, where: str) -> None:
 def _wants_context(
     function: Callable[..., Any], arguments: int, signature: str, where: str
 ) -> bool:
-    parameters = inspect.signature(function).parameters.values()
-    positional = [
-        each
-        for each in parameters
-        if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
-    ]
-    required = [each for each in parameters if _is_required(each)]
-    if len(positional) - arguments not in (0, 1) or len(required) < arguments:
-        names = ", ".join(each.name for each in parameters)
+    count = positional_parameters(function)
+    if count is None or count - arguments not in (0, 1):
+        names = ", ".join(inspect.signature(function).parameters)
         longer = f"{signature[:-1]}, ctx)"
         msg = f"{where}: a handler takes {signature} or {longer}, not ({names})"
         raise TypeError(msg)
-    return len(positional) > arguments
+    return count > arguments
 
 
-def _is_required(parameter: inspect.Parameter) -> bool:
-    optional = (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    return parameter.default is parameter.empty and parameter.kind not in optional
+def positional_parameters(function: Callable[..., Any]) -> int | None:
+    """Return how many arguments *function* takes by place.
+
+    ``None`` if it needs others by name, which nobody would give it.
+    """
+    parameters = inspect.signature(function).parameters.values()
+    named = [each for each in parameters if each.kind is each.KEYWORD_ONLY]
+    if any(each.default is each.empty for each in named):
+        return None
+    by_place = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    )
+    return sum(each.kind in by_place for each in parameters)
 
 
 publish_names(globals(), ["act_on", "mutate_on", "on_error"])

@@ -47,6 +47,16 @@ class SubscriptionStatistics:
 
 
 @final
+@attrs.define(eq=False)
+class _Parcel(Generic[T]):
+    """A message for a subscription that has no room for it yet."""
+
+    message: T
+    taken: trio.Event = attrs.field(factory=trio.Event, init=False)
+    """Set once it has room, or nobody wants it any more."""
+
+
+@final
 @attrs.define(eq=False, repr=False)
 class Subscription(Generic[T]):
     """The messages of some types, in the order of their broadcasts.
@@ -57,13 +67,11 @@ class Subscription(Generic[T]):
     _delivery: Delivery
     _capacity: int
     _queue: deque[T] = attrs.field(factory=deque[T], init=False)
+    # Invariant: the line is empty, or the queue is full.
+    _line: deque[_Parcel[T]] = attrs.field(factory=deque["_Parcel[T]"], init=False)
     _delivered: int = attrs.field(default=0, init=False)
     _dropped: int = attrs.field(default=0, init=False)
-    _is_closed: bool = attrs.field(default=False, init=False)
     _readers: trio.lowlevel.ParkingLot = attrs.field(
-        factory=trio.lowlevel.ParkingLot, init=False
-    )
-    _writers: trio.lowlevel.ParkingLot = attrs.field(
         factory=trio.lowlevel.ParkingLot, init=False
     )
 
@@ -79,53 +87,49 @@ class Subscription(Generic[T]):
         await trio.lowlevel.checkpoint()
         while not self._queue:
             await self._readers.park()
-        self._writers.unpark()
+        message = self._queue.popleft()
         self._delivered += 1
-        return self._queue.popleft()
+        if self._line:
+            parcel = self._line.popleft()
+            self._queue.append(parcel.message)
+            parcel.taken.set()
+        return message
 
     def statistics(self) -> SubscriptionStatistics:
         """Return what was counted so far."""
         return SubscriptionStatistics(self._delivered, self._dropped)
 
-    def put(self, message: T) -> None:
-        """Take *message* in, or drop what there is no room for."""
-        if len(self._queue) >= self._capacity:
-            match self._delivery:
-                case Delivery.BLOCK:
-                    # Whoever can wait has waited; who cannot must not lose it.
-                    pass
-                case Delivery.DROP_OLDEST:
-                    self._queue.popleft()
-                    self._dropped += 1
-                case Delivery.DROP_NEWEST:
-                    self._dropped += 1
-                    return
-                case Delivery.LATEST:
-                    self._dropped += len(self._queue)
-                    self._queue.clear()
-        self._queue.append(message)
-        self._readers.unpark()
+    def put(self, message: T) -> _Parcel[T] | None:
+        """Take *message* in, drop what there is no room for, or have it wait.
 
-    async def put_patiently(self, message: T) -> None:
-        """Take *message* in as soon as there is room.
-
-        Cancellation:
-            It was not taken in.
+        Returns:
+            What to wait for, if it has to wait: `Delivery.BLOCK` alone.
         """
-        while len(self._queue) >= self._capacity and not self._is_closed:
-            await self._writers.park()
-        if not self._is_closed:
-            self.put(message)
-
-    @property
-    def blocks(self) -> bool:
-        """Whether broadcasters wait for it."""
-        return self._delivery is Delivery.BLOCK
+        if len(self._queue) < self._capacity:
+            self._queue.append(message)
+            self._readers.unpark()
+            return None
+        match self._delivery:
+            case Delivery.BLOCK:
+                parcel = _Parcel(message)
+                self._line.append(parcel)
+                return parcel
+            case Delivery.DROP_OLDEST:
+                self._queue.popleft()
+                self._dropped += 1
+            case Delivery.DROP_NEWEST:
+                self._dropped += 1
+                return None
+            case Delivery.LATEST:
+                self._dropped += len(self._queue)
+                self._queue.clear()
+        self._queue.append(message)
+        return None
 
     def close(self) -> None:
         """Take nothing more in, and keep nobody waiting."""
-        self._is_closed = True
-        self._writers.unpark_all()
+        while self._line:
+            self._line.popleft().taken.set()
 
 
 @final
@@ -140,34 +144,33 @@ class Broker:
     async def broadcast(self, message: object) -> None:
         """Give *message* to all who have subscribed to exactly its type.
 
-        It waits for those who want to be waited for, and for nobody else.
+        Each gets it in the order of the broadcasts, and none because of
+        another any later.  This returns once those have room for it who want
+        to be waited for.
 
         Raises:
             TypeError: If it is not a message.
 
         Cancellation:
-            Those who are waited for may not have got it.
+            Either nobody got it, or all get it as soon as they have room.
         """
         if not is_message(type(message)):
             msg = f"{message!r} is not a message: decorate its class with @message"
             raise TypeError(msg)
         await trio.lowlevel.checkpoint()
-        slow = self._give_to_all(message)
-        for each in slow:
-            await each.put_patiently(message)
+        for parcel in self.announce(message):
+            await parcel.taken.wait()
 
-    def announce(self, message: object) -> None:
-        """Give *message* to all who have subscribed, without waiting for any."""
-        for each in self._give_to_all(message):
-            each.put(message)
+    def announce(self, message: object) -> list[_Parcel[object]]:
+        """Give *message* to all who have subscribed, without waiting for any.
 
-    def _give_to_all(self, message: object) -> list[Subscription[Any]]:
-        """Give *message* to those who need no waiting; return the others."""
-        subscriptions = self._subscriptions.get(type(message), [])
-        for each in subscriptions:
-            if not each.blocks:
-                each.put(message)
-        return [each for each in subscriptions if each.blocks]
+        Returns:
+            What to wait for, one for each who wants that and has no room.
+        """
+        parcels = [
+            each.put(message) for each in self._subscriptions.get(type(message), [])
+        ]
+        return [parcel for parcel in parcels if parcel is not None]
 
     def has_subscribers(self, message_type: type) -> bool:
         """Return whether anybody has subscribed to *message_type*."""

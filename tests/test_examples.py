@@ -3,28 +3,193 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
+from typing import IO, final
+
+import attrs
+import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+LIBRARIES = EXAMPLES / "ipc_client_libraries"
+NODEJS = LIBRARIES / "nodejs"
+NODE = shutil.which("node")
+
+# What hangs is killed, so that a test fails for what it did not print; in
+# seconds, and nothing is ever waited for that long.
+PATIENCE = 120
+
+no_node = pytest.mark.skipif(
+    NODE is None or not (NODEJS / "dist").exists(),
+    reason="needs Node.js, and its client library built: npm ci in its folder",
+)
 
 
-def run(*arguments: str, cwd: Path = EXAMPLES) -> subprocess.CompletedProcess[str]:
-    """Run Python in the folder of the examples."""
+def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run an example to its end."""
     return subprocess.run(
-        [sys.executable, *arguments],
+        command,
         cwd=cwd,
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
+
+
+def python(script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a script of Python, from a folder that is not its own."""
+    return run([sys.executable, str(script), *arguments], EXAMPLES.parent)
+
+
+@final
+@attrs.define
+class Service:
+    """The service of `my_service.py`, as a process that listens."""
+
+    socket: Path
+    _process: subprocess.Popen[str]
+    _output: IO[str]
+
+    def stop(self, number: signal.Signals) -> tuple[int, list[str]]:
+        """Send it a signal; return its exit code and what it printed since."""
+        self._process.send_signal(number)
+        printed = self._output.read().splitlines()
+        return self._process.wait(), printed
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """Return the service, once it listens; what is left of it is killed."""
+    socket = tmp_path / "my-service.sock"
+    process = subprocess.Popen(
+        [sys.executable, str(EXAMPLES / "my_service.py"), str(socket)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    watchdog = Timer(PATIENCE, process.kill)
+    watchdog.start()
+    output = process.stdout
+    assert output is not None
+    try:
+        assert [output.readline().strip() for _ in range(2)] == [
+            "asked from inside: ValueResponse(value=41)",
+            "listening",
+        ]
+        yield Service(socket, process, output)
+    finally:
+        watchdog.cancel()
+        process.kill()
+        process.wait()
+        output.close()
+
+
+def test_service_has_a_socket_while_it_listens(service: Service) -> None:
+    """Only its owner may use it, and a lock keeps a second server away."""
+    assert service.socket.is_socket()
+    assert service.socket.stat().st_mode & 0o077 == 0
+    assert {each.name for each in service.socket.parent.iterdir()} == {
+        "my-service.sock",
+        "my-service.sock.lock",
+    }
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGTERM, id="SIGTERM"),
+        pytest.param(signal.SIGINT, id="SIGINT"),
+    ],
+)
+def test_service_leaves_nothing_when_a_signal_ends_it(
+    service: Service, number: signal.Signals
+) -> None:
+    """It ends well, and neither the socket nor the lock file stays behind."""
+    code, printed = service.stop(number)
+
+    assert code == 0
+    assert printed == [f"{number.name} came", "drained: 0 requests"]
+    assert list(service.socket.parent.iterdir()) == []
+
+
+def test_second_service_finds_the_socket_taken(service: Service) -> None:
+    """It fails and says why, and the first one goes on."""
+    second = python(EXAMPLES / "my_service.py", str(service.socket))
+    client = python(EXAMPLES / "my_client.py", str(service.socket))
+
+    assert second.returncode == 1
+    assert "already running at this socket" in second.stderr
+    assert client.returncode == 0, client.stderr
+
+
+def test_client_calls_the_service_in_three_ways(service: Service) -> None:
+    """Typed, by hand and without trio: each sees what the one before has set."""
+    client = python(EXAMPLES / "my_client.py", str(service.socket))
+    code, printed = service.stop(signal.SIGTERM)
+
+    assert client.returncode == 0, client.stderr
+    assert client.stdout.splitlines() == [
+        "typed: ValueResponse(value=42)",
+        "by hand: {'value': 42}",
+        "blocking: ValueResponse(value=43)",
+    ]
+    assert code == 0
+    # Two sends, two asks and the envelope.
+    assert printed == ["SIGTERM came", "drained: 5 requests"]
+    assert list(service.socket.parent.iterdir()) == []
+
+
+def test_client_without_a_service_fails(tmp_path: Path) -> None:
+    """Nobody listens: the example says so with its exit code."""
+    client = python(EXAMPLES / "my_client.py", str(tmp_path / "nobody.sock"))
+
+    assert client.returncode == 1
+    assert client.stdout == ""
+    assert "FileNotFoundError" in client.stderr
+
+
+def test_example_of_the_python_library_sets_and_reads(service: Service) -> None:
+    """Without the framework, the same service answers."""
+    example = python(LIBRARIES / "python" / "example.py", str(service.socket))
+    code, printed = service.stop(signal.SIGTERM)
+
+    assert example.returncode == 0, example.stderr
+    assert example.stdout == 'Value: {"value":42}\n'
+    assert code == 0
+    assert printed == ["SIGTERM came", "drained: 2 requests"]
+
+
+def test_python_library_passes_its_own_tests() -> None:
+    """The library for people without this package holds what it promises."""
+    folder = LIBRARIES / "python"
+    finished = run([sys.executable, "-W", "error", "-m", "unittest"], folder)
+
+    assert finished.returncode == 0, finished.stderr
+    assert "\nOK" in finished.stderr
+    # Something was found to run.
+    assert "Ran 0 tests" not in finished.stderr
+
+
+@no_node
+def test_example_of_the_node_library_sets_and_reads(service: Service) -> None:
+    """The very words of the Python example, from another language."""
+    assert NODE is not None
+    example = run([NODE, "example.mjs", str(service.socket)], NODEJS)
+    code, printed = service.stop(signal.SIGTERM)
+
+    assert example.returncode == 0, example.stderr
+    assert example.stdout == 'Value: {"value":42}\n'
+    assert code == 0
+    assert printed == ["SIGTERM came", "drained: 2 requests"]
 
 
 def test_demo_shows_every_client_and_a_clean_end() -> None:
     """The demonstration starts, calls and stops the service, and leaves nothing."""
-    finished = run("demo.py")
+    finished = python(EXAMPLES / "demo.py")
     lines = [line.partition("|")[2].strip() for line in finished.stdout.splitlines()]
 
     assert finished.returncode == 0, finished.stderr
@@ -43,18 +208,10 @@ def test_demo_shows_every_client_and_a_clean_end() -> None:
 
 def test_demo_says_when_there_is_no_node() -> None:
     """Without Node.js the demonstration says so, and goes on."""
-    lines = run("demo.py").stdout.splitlines()
+    lines = python(EXAMPLES / "demo.py").stdout.splitlines()
     node = [line.partition("|")[2].strip() for line in lines if "Node.js |" in line]
 
-    if shutil.which("node") is None:
+    if shutil.which("npm") is None or NODE is None:
         assert node == ["not on this machine: left out"]
     else:
         assert len(node) == 1
-
-
-def test_client_library_of_one_file_passes_its_own_tests() -> None:
-    """The library for people without this package holds what it promises."""
-    folder = EXAMPLES / "ipc_client_libraries" / "python"
-    finished = run("-W", "error", "-m", "unittest", cwd=folder)
-
-    assert finished.returncode == 0, finished.stderr

@@ -24,7 +24,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Any, TypeVarTuple, final
 
 import attrs
@@ -107,6 +107,9 @@ class Cell:
 
     def stop_ordered(self) -> None:
         """Look up: the seat is to be vacated, or this incarnation to end."""
+        if self.seat.stop_ordered:
+            # From now on: what runs and what is queued share the time.
+            self._bound(self._whole if self._is_entering else self._work)
         if self._dispatcher is not None:
             self._dispatcher.end_streams()
         self.seat.mailbox.ring()
@@ -170,6 +173,7 @@ class Cell:
         self._crew = None
         if self._dispatcher is not None:
             self._dispatcher.settle_errands()
+            self._dispatcher.put_back()
         self._bound_end()
         await self.may_clean_up()
 
@@ -180,6 +184,7 @@ class Cell:
             self._model,
             self._behaviour,
             crew,
+            self._work,
             Verdicts(self.seat, self._fail),
         )
         await self._hook("before_start")
@@ -191,7 +196,7 @@ class Cell:
         # other does: what follows is for a graceful end alone.
         await trio.lowlevel.checkpoint_if_cancelled()
         self.seat.enter(ActorState.STOPPING)
-        self._work.deadline = self._budget_end()
+        self._bound(self._work)
         await self._hook("before_stop")
         if self.seat.stop_ordered:
             self.seat.mailbox.close(lambda: self.seat.stopped_error(None))
@@ -208,6 +213,9 @@ class Cell:
         """Begin the time in which all that is left has to be done."""
         end = min(self._last.deadline, self._budget_end())
         self._whole.deadline = self._last.deadline = end
+
+    def _bound(self, scope: trio.CancelScope) -> None:
+        scope.deadline = min(scope.deadline, self._budget_end())
 
     def _budget_end(self) -> float:
         return trio.current_time() + self.seat.surroundings.actor_shutdown
@@ -242,15 +250,15 @@ class Cell:
     @asynccontextmanager
     async def _within(self, lifespan: Hook) -> AsyncGenerator[None, None]:
         enter = asynccontextmanager(lifespan.function)
-        activity = Activity(self.seat.name, self.handle)
-        current_activity.set(activity)
-        async with enter(self._model, *self._context(lifespan)):
-            current_activity.set(None)
-            try:
-                yield
-            finally:
-                current_activity.set(activity)
-        current_activity.set(None)
+        with ExitStack() as acting:
+            acting.enter_context(self._acting())
+            async with enter(self._model, *self._context(lifespan)):
+                # Between its ends it is others who act.
+                acting.close()
+                try:
+                    yield
+                finally:
+                    acting.enter_context(self._acting())
 
     def _context(self, hook: Hook) -> tuple[Context, ...]:
         return (Context(self),) if hook.wants_context else ()
@@ -285,13 +293,16 @@ class Cell:
 
     def _fail(self, error: BaseException) -> None:
         self.failures.append(error)
-        if self._dispatcher is not None:
-            self._dispatcher.failure = self.failures[0]
+        # What goes wrong in a cancellation is not what ended the others.
+        if self._dispatcher is not None and not self._work.cancel_called:
+            self._dispatcher.failure = error
         self._work.cancel(reason=f"{self.seat.name} failed: {error!r}")
 
     def _knows(self, error: BaseException) -> bool:
         """Return whether *error* is old news, wrapped or not."""
-        if isinstance(error, BaseExceptionGroup):
-            group = typing.cast("BaseExceptionGroup[BaseException]", error)
-            return all(map(self._knows, group.exceptions))
-        return error in self.failures
+        if error in self.failures:
+            return True
+        if not isinstance(error, BaseExceptionGroup):
+            return False
+        group = typing.cast("BaseExceptionGroup[BaseException]", error)
+        return all(map(self._knows, group.exceptions))

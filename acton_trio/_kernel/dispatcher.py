@@ -26,7 +26,7 @@ from .._policy.ownership import judge
 from .activity import NO_HEADERS, Activity, current_activity
 from .actor import Behaviour
 from .context import Context, Incarnation
-from .envelope import Ask, Envelope
+from .envelope import EXPIRED, Ask, Envelope
 from .handlers import Handler, find_error_handler
 from .parting import part
 from .seat import Seat
@@ -84,12 +84,17 @@ class Dispatcher:
     crew: trio.Nursery
     """Where overlapping handlers run."""
 
+    work: trio.CancelScope
+    """Around all of it: cancelled when the incarnation is to end at once."""
+
     verdicts: Verdicts
     failure: BaseException | None = attrs.field(default=None, init=False)
     """What has ended the incarnation, if something has."""
 
     # Invariant: `_readers` are the `act_on` handlers that run, or are about to.
     _readers: int = attrs.field(default=0, init=False)
+    # Those of them that have not taken their first step, in their order.
+    _to_begin: dict[Turn, None] = attrs.field(factory=dict["Turn", None], init=False)
     _streams: set[Turn] = attrs.field(factory=set[Turn], init=False)
     # Failures that have an `on_error`, which has to wait until it is alone.
     _errands: deque[tuple[Turn, BaseException, Handler]] = attrs.field(
@@ -120,10 +125,15 @@ class Dispatcher:
                 self._call(handler, mailbox.take())
             else:
                 await self._start(handler, mailbox.take())
-            # After a failure not one message more: this is where it ends.
-            if budget.is_spent() or self.failure is not None:
+            if budget.is_spent() or self._is_over():
                 await trio.lowlevel.checkpoint()
                 budget.restart()
+
+    def _is_over(self) -> bool:
+        """Return whether not one message more may begin."""
+        if self.failure is not None:
+            return True
+        return self.seat.stop_ordered and self.work.cancel_called
 
     def _is_done(self, until: Callable[[], bool]) -> bool:
         return not self._readers and not self._errands and until()
@@ -136,6 +146,9 @@ class Dispatcher:
             return _NOTHING
         handler = self.behaviour.handlers.get(type(envelope.message))
         if self._readers and handler is not None:
+            if self._to_begin and not handler.is_async and not handler.is_stream:
+                # A function would be done before they had begun.
+                return _NOTHING
             limit = 1 if handler.exclusive else mailbox.max_concurrency
             return handler if self._readers < limit else _NOTHING
         return handler
@@ -145,7 +158,7 @@ class Dispatcher:
     def _call(self, handler: Handler, envelope: Envelope) -> None:
         """Run a plain function: it cannot wait, so nobody waits for it."""
         if envelope.deadline <= trio.current_time():
-            self.seat.mailbox.tally.expired += 1
+            self._expire(envelope)
             return
         if envelope.headers is not NO_HEADERS:
             activity = self._activity(handler, envelope)
@@ -169,9 +182,10 @@ class Dispatcher:
             # Whoever gives up before its first step only has to say so.
             envelope.place = turn
             name = f"{self.seat.name}: {name_of(handler.function)}"
+            self._to_begin[turn] = None
             self.crew.start_soon(run, turn, name=name)
         elif _is_pointless(envelope):
-            self.seat.mailbox.tally.expired += 1
+            self._expire(envelope)
         else:
             await self._alone(self._turn(handler, envelope), envelope.message)
 
@@ -201,16 +215,13 @@ class Dispatcher:
         envelope, mailbox = turn.envelope, self.seat.mailbox
         assert turn.scope is not None
         try:
+            if not self._begins(turn):
+                return
             with turn.scope:
-                # Up to here the message was only queued: it may have been
-                # taken back since, or have lost its point.
-                if _is_pointless(envelope):
-                    mailbox.tally.expired += 1
-                    return
                 current_activity.set(turn.activity)
                 mailbox.running.add(turn.activity)
                 await self._handle(turn, envelope.message)
-            self._check_scope(turn)
+            self._time_out(turn)
         finally:
             mailbox.running.discard(turn.activity)
             self._readers -= 1
@@ -222,27 +233,66 @@ class Dispatcher:
         self._readers -= 1
         mailbox.ring()
         assert turn.scope is not None
+        if not self._begins(turn):
+            return
+        if self.seat.stop_ordered:
+            self._end_stream(turn)
+            return
         self._streams.add(turn)
         try:
             with turn.scope:
-                if _is_pointless(envelope):
-                    mailbox.tally.expired += 1
-                    return
-                if self.seat.stop_ordered:
-                    self._end_stream(turn)
-                    return
                 current_activity.set(turn.activity)
                 await self._handle(turn, envelope.message)
-            self._check_scope(turn)
+            self._time_out(turn)
         finally:
             self._streams.discard(turn)
 
-    def _check_scope(self, turn: Turn) -> None:
-        ask = turn.envelope.ask
-        assert turn.scope is not None
-        if turn.scope.cancelled_caught and ask is not None:
-            # The asker has moved its own deadline since it asked.
-            ask.time_out(turn.envelope, trio.current_time() - turn.since)
+    def _begins(self, turn: Turn) -> bool:
+        """Decide at its first step whether the message is handled now.
+
+        Up to here it was only queued: it may have been taken back since, or
+        have lost its point, or be for the next incarnation.
+        """
+        if trio.current_effective_deadline() <= trio.current_time():
+            return False
+        del self._to_begin[turn]
+        if not self._to_begin:
+            self.seat.mailbox.ring()
+        if _is_pointless(turn.envelope):
+            self._expire(turn.envelope)
+            return False
+        return True
+
+    def put_back(self) -> None:
+        """Queue the messages again whose handlers never took their first step."""
+        for turn in reversed(list(self._to_begin)):
+            envelope = turn.envelope
+            if envelope.ask is None or envelope.ask.is_open:
+                self.seat.mailbox.put_back(envelope)
+            else:
+                self.seat.mailbox.tally.expired += 1
+        self._to_begin.clear()
+
+    def _expire(self, envelope: Envelope) -> None:
+        """Drop a message that has lost its point."""
+        self.seat.mailbox.tally.expired += 1
+        envelope.place = EXPIRED
+        if envelope.ask is not None and envelope.ask.is_open:
+            self.seat.surroundings.patience.end(envelope)
+
+    def _time_out(self, turn: Turn) -> None:
+        """Tell the asker if it was its deadline that ended the handler.
+
+        As a rule it is gone by then, cancelled by that deadline itself.
+        """
+        ask, scope = turn.envelope.ask, turn.scope
+        if (
+            ask is not None
+            and ask.is_open
+            and scope is not None
+            and scope.cancel_called
+        ):
+            ask.time_out(turn.envelope, trio.current_time() - ask.since)
 
     def end_streams(self) -> None:
         """End all streams at once: the actor stops."""
@@ -269,6 +319,7 @@ class Dispatcher:
         except BaseException as error:  # noqa: BLE001, ASYNC103 - parted
             cancelled, failure = part(error)
             if failure is not None:
+                self._time_out(turn)
                 self._failed(turn, failure)
             if cancelled is not None:
                 if turn.scope is None or not turn.scope.cancel_called:
@@ -333,5 +384,4 @@ def _is_pointless(envelope: Envelope) -> bool:
     ask: Ask | None = envelope.ask
     if ask is not None and not ask.is_open:
         return True
-    now = trio.current_time()
-    return envelope.deadline <= now or trio.current_effective_deadline() <= now
+    return envelope.deadline <= trio.current_time()

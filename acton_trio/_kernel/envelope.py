@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
-from typing import Protocol, final
+from typing import Final, Protocol, final
 
 import attrs
 import outcome
@@ -12,7 +12,7 @@ import outcome
 from .._base.patience import AskTimeoutError
 from .activity import NO_HEADERS, Activity
 
-__all__ = ["Ask", "Envelope", "Outlet", "Place", "Result"]
+__all__ = ["EXPIRED", "Ask", "Envelope", "Outlet", "Place", "Result"]
 
 Result = outcome.Value[object] | outcome.Error
 
@@ -54,6 +54,9 @@ class Ask:
 
     _sink: Callable[[Result], None] | None
     """Takes the result; ``None`` once it has one, or nobody wants it."""
+
+    since: float = 0.0
+    """When it was asked, on trio's clock."""
 
     outlet: Outlet | None = None
     """Where items go, if it asks for a stream; the result is then its end."""
@@ -100,6 +103,26 @@ class Ask:
         sink = self._sink
         self.abandon(envelope)
         sink(outcome.Error(AskTimeoutError(self.actor, self.request, after, where)))
+
+
+@final
+class _Expired:
+    """The place of a message whose time was up before its turn came."""
+
+    def give_up(self, envelope: Envelope) -> None:
+        """Do nothing: it is not handled anyway."""
+
+    def describe(self, envelope: Envelope) -> str:  # noqa: ARG002 - for all alike
+        """Say so."""
+        return "queued until its time was up"
+
+    def blockers(self, envelope: Envelope) -> Collection[Activity]:  # noqa: ARG002 - as above
+        """Return nothing: nobody waits for it much longer."""
+        return ()
+
+
+EXPIRED: Final[Place] = _Expired()
+"""Where a message is that has been dropped for its deadline."""
 
 
 @final

@@ -132,7 +132,10 @@ class ActorHandle:
         """
         task = trio.lowlevel.current_task()
         ask = Ask(
-            self.name, type(request).__name__, partial(trio.lowlevel.reschedule, task)
+            self.name,
+            type(request).__name__,
+            partial(trio.lowlevel.reschedule, task),
+            trio.current_time(),
         )
         envelope = self._question(_checked(request), ask)
         patience = self._seat.surroundings.patience
@@ -183,7 +186,9 @@ class ActorHandle:
             The handler is cancelled, or the queued request taken back.
         """
         stream = Stream[R]()
-        ask = Ask(self.name, type(request).__name__, stream.end, stream)
+        ask = Ask(
+            self.name, type(request).__name__, stream.end, trio.current_time(), stream
+        )
         envelope = self._question(_checked_stream(request), ask)
         await trio.lowlevel.checkpoint()
         waiter = self._begin_to_wait(envelope)

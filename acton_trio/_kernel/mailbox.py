@@ -149,6 +149,12 @@ class Mailbox:
             self._admit()
         return envelope
 
+    def put_back(self, envelope: Envelope) -> None:
+        """Put *envelope* at the head again: its handler never took its first step."""
+        envelope.place = self
+        self._queue.appendleft(envelope)
+        self._size += 1
+
     def give_up(self, envelope: Envelope) -> None:
         """Take *envelope* back: it is queued or in line, and will never run."""
         envelope.place = None

@@ -21,5 +21,8 @@ def part(
         return error, None
     if isinstance(error, BaseExceptionGroup):
         group = typing.cast("BaseExceptionGroup[BaseException]", error)
-        return group.split(trio.Cancelled)
+        cancelled, rest = group.split(trio.Cancelled)
+        # A split group is another object: one without cancellations in it is
+        # to reach its owner as it was raised.
+        return (cancelled, rest) if cancelled is not None else (None, group)
     return None, error

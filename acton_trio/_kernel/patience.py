@@ -7,7 +7,7 @@ cost more than all the rest of it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Final, final
@@ -15,6 +15,7 @@ from typing import Final, final
 import attrs
 import trio
 
+from .._base.errors import AskError
 from .envelope import Envelope
 
 __all__ = ["Patience"]
@@ -43,11 +44,20 @@ class Patience:
         """Return how many asks are watched."""
         return len(self._watched)
 
-    def watch(self, envelope: Envelope, seconds: float) -> float:
-        """Time the ask of *envelope* out in *seconds*; return when that is."""
+    def watch(
+        self, envelope: Envelope, seconds: float, after: float | None = None
+    ) -> float:
+        """Time the ask of *envelope* out in *seconds*; return when that is.
+
+        Args:
+            envelope: What is watched.
+            seconds: How long it may still wait.
+            after: How long that is in all, if it was asked before.
+        """
         due = trio.current_time() + seconds
         self._watched.add(envelope)
-        heappush(self._heap, (due, next(self._ticket), seconds, envelope))
+        total = seconds if after is None else after
+        heappush(self._heap, (due, next(self._ticket), total, envelope))
         # An alarm that is set for earlier is left alone: moving it costs more
         # than a wake-up in vain every now and then.
         self._alarm.deadline = min(self._alarm.deadline, due)
@@ -60,6 +70,25 @@ class Patience:
         if len(self._heap) > 2 * len(self._watched) + _SMALL:
             self._heap = [entry for entry in self._heap if entry[3] in self._watched]
             heapify(self._heap)
+
+    def end(self, envelope: Envelope) -> None:
+        """Time the ask of *envelope* out as soon as trio has looked at the clock.
+
+        Its deadline has passed.  If that is its asker's too, the asker is
+        cancelled first, in trio's way; if it has moved its own since it asked,
+        it is told here.
+        """
+        assert envelope.ask is not None
+        if envelope not in self._watched:
+            asked = envelope.ask.since
+            self.watch(envelope, 0, after=trio.current_time() - asked)
+
+    def close(self, why: Callable[[str], AskError]) -> None:
+        """End all asks that are watched: nobody will look at the clock any more."""
+        for envelope in self._watched.copy():
+            assert envelope.ask is not None
+            envelope.ask.fail(why(envelope.ask.actor))
+        self._watched.clear()
 
     async def run(self) -> None:
         """Time asks out until cancelled."""

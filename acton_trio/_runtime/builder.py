@@ -22,7 +22,7 @@ ErrorT = TypeVar("ErrorT", bound=Exception)
 
 
 def _from_one(_plan: object, field: attrs.Attribute[int], value: int) -> None:
-    if value < 1:
+    if type(value) is not int or value < 1:
         msg = f"{field.name} is a whole number from 1 on, not {value!r}"
         raise ValueError(msg)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
 import signal
 import time
@@ -27,6 +28,7 @@ from .._supervision.supervisor import Supervisor
 from .builder import IdleActor, Plan
 from .config import Config
 from .exposure import Exposure
+from .signals import SignalWatch
 
 __all__ = ["Door", "RuntimeCore"]
 
@@ -65,6 +67,7 @@ class RuntimeCore:
     services: trio.Nursery
     """Where runs what the actors need, until the last of them is down."""
 
+    signals: SignalWatch
     exposure: Exposure = attrs.field(factory=Exposure, init=False)
     doors: list[Door] = attrs.field(factory=list["Door"], init=False)
     """What lets messages in from outside; each is drained before any actor."""
@@ -162,12 +165,18 @@ class RuntimeCore:
     ) -> Plan:
         limits = self.config.limits
         if name is None:
-            name = f"{getattr(factory, '__name__', 'actor')}-{next(self._numbers)}"
+            name = self._made_up_name(factory)
         if capacity is None:
             capacity = limits.actor_inbox_capacity
         if max_concurrency is None:
             max_concurrency = limits.concurrent_handlers_high_water_mark
         return Plan(check_name(name), capacity, max_concurrency)
+
+    def _made_up_name(self, factory: object) -> str:
+        stem = re.sub("[^A-Za-z0-9_.-]", "", getattr(factory, "__name__", ""))[:40]
+        # Somebody may have chosen the very name that would be made up next.
+        names = (f"{stem or 'actor'}-{number}" for number in self._numbers)
+        return next(name for name in names if not self.root.has(name))
 
     async def _place(
         self,
@@ -236,7 +245,11 @@ class RuntimeCore:
             await self.root.stop_all()
 
     async def wait_for_signal(self) -> signal.Signals:
-        """Wait for SIGINT or SIGTERM, and return which one came.
+        """Wait for SIGINT or SIGTERM, and return which one came first.
+
+        The first call takes both over until the runtime ends, and any number
+        of tasks may wait.  A second signal cancels the runtime, the block
+        around it included; that is left normally.
 
         Raises:
             RuntimeError: Outside the main thread, where there are no signals.
@@ -244,7 +257,4 @@ class RuntimeCore:
         Cancellation:
             Only the waiting ends.
         """
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for number in signals:
-                return signal.Signals(number)
-        raise AssertionError("unreachable")  # noqa: EM101 - for coverage
+        return await self.signals.wait(self.services)

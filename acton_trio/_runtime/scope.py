@@ -15,17 +15,19 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import attrs
 import trio
 
+from .._base.errors import ActorStoppedError
 from .._kernel.patience import Patience
 from .._kernel.surroundings import DeadLetter, Surroundings
 from .._services.broker import Broker
 from .._supervision.supervisor import Supervisor
 from .config import Config
 from .runtime import RuntimeCore
+from .signals import SignalWatch
 
 __all__ = ["open_scope"]
 
@@ -33,23 +35,27 @@ _log = logging.getLogger("acton_trio")
 
 RuntimeT = TypeVar("RuntimeT", bound=RuntimeCore)
 
+Maker: TypeAlias = Callable[
+    [Config, Broker, Surroundings, Supervisor, trio.Nursery, SignalWatch], RuntimeT
+]
+"""Makes a runtime of all that it needs."""
+
 
 @attrs.define(eq=False)
 class _House(Generic[RuntimeT]):
     """The task that all actors are descendants of, and what went wrong in it."""
 
-    make: Callable[[Config, Broker, Surroundings, Supervisor, trio.Nursery], RuntimeT]
+    make: Maker[RuntimeT]
     config: Config
     body: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     """Around the body of the block: a failure that nobody handles ends it."""
 
     failures: list[BaseException] = attrs.field(factory=list[BaseException], init=False)
-    _runtime: RuntimeT | None = attrs.field(default=None, init=False)
+    runtime: RuntimeT | None = attrs.field(default=None, init=False)
+    is_ready: trio.Event = attrs.field(factory=trio.Event, init=False)
     _is_empty: trio.Event = attrs.field(factory=trio.Event, init=False)
 
-    async def stand(
-        self, *, task_status: trio.TaskStatus[RuntimeT] = trio.TASK_STATUS_IGNORED
-    ) -> None:
+    async def stand(self) -> None:
         """Hold services and actors until `clear` is done."""
         patience = Patience(self.config.timeouts.ask)
         broker = Broker()
@@ -63,37 +69,42 @@ class _House(Generic[RuntimeT]):
                         partial(_announce_dead_letter, broker),
                     )
                     root = Supervisor("runtime", actors, self._give_up, broker.announce)
-                    runtime = self.make(
-                        self.config, broker, surroundings, root, services
+                    watch = SignalWatch(self.end)
+                    self.runtime = self.make(
+                        self.config, broker, surroundings, root, services, watch
                     )
-                    surroundings.runtime = runtime
-                    root.went_down = runtime.exposure.forget
-                    self._runtime = runtime
-                    task_status.started(runtime)
+                    surroundings.runtime = self.runtime
+                    root.went_down = self.runtime.exposure.forget
+                    self.is_ready.set()
                     await self._is_empty.wait()
                 services.cancel_scope.cancel(reason="the last actor is down")
+        # An address that somebody keeps may outlive all; its asker may not.
+        patience.close(ActorStoppedError)
 
-    def _give_up(self, failure: BaseException) -> None:
-        self.failures.append(failure)
-        reason = f"an actor failed: {failure!r}"
+    def end(self, reason: str) -> None:
+        """Cancel the body of the block, and all actors."""
         self.body.cancel(reason=reason)
         self.cancel(reason)
 
+    def _give_up(self, failure: BaseException) -> None:
+        self.failures.append(failure)
+        self.end(f"an actor failed: {failure!r}")
+
     def cancel(self, reason: str) -> None:
         """Have all actors end now: handlers are cancelled, clean-up runs."""
-        if self._runtime is None:
+        if self.runtime is None:
             return
-        for door in self._runtime.doors:
+        for door in self.runtime.doors:
             door.cancel(reason)
-        self._runtime.root.cancel_all(reason)
+        self.runtime.root.cancel_all(reason)
 
     async def clear(self) -> None:
         """Drain what lets messages in, then the actors; return when all is down."""
-        assert self._runtime is not None
+        assert self.runtime is not None
         with trio.CancelScope(shield=True):
-            for door in reversed(self._runtime.doors.copy()):
+            for door in reversed(self.runtime.doors.copy()):
                 await door.shutdown_gracefully()
-            await self._runtime.shutdown_all()
+            await self.runtime.shutdown_all()
         self._is_empty.set()
 
     async def watch(self) -> None:
@@ -108,7 +119,7 @@ class _House(Generic[RuntimeT]):
 
 @asynccontextmanager
 async def open_scope(
-    make: Callable[[Config, Broker, Surroundings, Supervisor, trio.Nursery], RuntimeT],
+    make: Maker[RuntimeT],
     config: Config,
 ) -> AsyncGenerator[RuntimeT, None]:
     """Open the scope that actors live in, around the runtime that *make* makes.
@@ -118,11 +129,17 @@ async def open_scope(
     house = _House(make, config)
     body_error: BaseException | None = None
     async with trio.open_nursery() as outer:
-        runtime = await outer.start(house.stand)
+        # Not with `start`, which delivers nothing into a cancelled scope: below
+        # it is waited for.
+        outer.start_soon(house.stand, name="runtime")  # noqa: ASYNC113
         outer.start_soon(house.watch, name="cancellation watch")
+        with trio.CancelScope(shield=True):
+            await house.is_ready.wait()
+        assert house.runtime is not None
         try:
             with house.body:
-                yield runtime
+                await trio.lowlevel.checkpoint()
+                yield house.runtime
         except BaseException as error:  # noqa: BLE001, ASYNC103 - raised below
             body_error = error
             house.cancel(f"the block was left by {error!r}")

@@ -40,6 +40,11 @@ class _Child:
     """Set once it has started, or failed to."""
 
     start_failure: BaseException | None = attrs.field(default=None, init=False)
+    """What its starter is told, if it did not start."""
+
+    failure: BaseException | None = attrs.field(default=None, init=False)
+    """What went wrong in its start, if something did."""
+
     restarted: ChildRestarted | None = attrs.field(default=None, init=False)
     """The news to be told once the next incarnation has started."""
 
@@ -63,7 +68,7 @@ class Supervisor:
     give_up: Callable[[BaseException], None]
     """Takes the failure of a child that nobody below will handle."""
 
-    announce: Callable[[SupervisionEvent], None] = _ignore
+    announce: Callable[[SupervisionEvent], object] = _ignore
     """Takes what others may want to know of the children."""
 
     went_down: Callable[[ActorHandle], None] = _ignore
@@ -79,6 +84,10 @@ class Supervisor:
     def handles(self) -> tuple[ActorHandle, ...]:
         """Return the children that have started and are not down, in order."""
         return tuple(each.handle for each in self._children.values() if each.is_up)
+
+    def has(self, name: str) -> bool:
+        """Return whether *name* is taken, if only by a child that is starting."""
+        return name in self._children
 
     def find(self, name: str) -> ActorHandle | None:
         """Return the child called *name*, once it has started, until it is down."""
@@ -115,6 +124,8 @@ class Supervisor:
             seat.cancel("its start was cancelled")
             with trio.CancelScope(shield=True):
                 await seat.wait_down()
+            if child.failure is not None:
+                raise child.failure  # noqa: ASYNC104, B904 - the cancellation is its context
             raise
         if child.start_failure is not None:
             raise child.start_failure
@@ -162,6 +173,7 @@ class Supervisor:
     def _settle_start(self, child: _Child, failure: BaseException | None) -> None:
         detail = "was stopped before it had started"
         stopped = ActorStoppedError(child.seat.name, detail)
+        child.failure = failure
         child.start_failure = failure or stopped
         self._take_down(child, failure)
         child.settled.set()

@@ -284,3 +284,81 @@ async def test_signal_is_waited_for(number: signal.Signals) -> None:
         await wait_all_tasks_blocked()
         os.kill(os.getpid(), number)
     assert seen == [number]
+
+
+async def test_actor_of_any_factory_has_a_name(autojump_clock: MockClock) -> None:
+    """Who names nothing need not care how the factory is called."""
+    async with acton.open_runtime() as runtime:
+        for factory in (lambda: Named("x"), type("N" * 80, (Named,), {})):
+            handle = await runtime.new_actor(factory).start()
+
+            assert runtime.find(handle.name) is handle
+
+
+async def test_names_that_are_made_up_are_never_taken(
+    autojump_clock: MockClock,
+) -> None:
+    """Many actors of one class start without names, and keep their order."""
+    async with acton.open_runtime() as runtime:
+        handles = [await runtime.start(Named) for _ in range(50)]
+
+        assert len({each.name for each in handles}) == 50
+        assert len({each.id for each in handles}) == 50
+        assert runtime.actors() == tuple(handles)
+
+
+async def test_name_made_up_steps_aside_for_one_that_was_chosen(
+    autojump_clock: MockClock,
+) -> None:
+    """An actor without a name never fails to start because of another's name."""
+    async with acton.open_runtime() as runtime:
+        first = await runtime.start(Named)
+        prefix, _, number = first.name.rpartition("-")
+        await runtime.start(Named, name=f"{prefix}-{int(number) + 1}")
+        third = await runtime.start(Named)
+
+        assert runtime.find(third.name) is third
+
+
+async def test_start_returns_after_the_start_hooks(autojump_clock: MockClock) -> None:
+    """Until then the actor cannot be found, but its name is taken."""
+
+    async def wait(_model: object) -> None:
+        await trio.sleep(2)
+
+    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+        idle = runtime.new_actor(Named, name="slow").before_start(wait)
+        nursery.start_soon(idle.after_start(wait).start)
+        await trio.sleep(3)
+        assert runtime.find("slow") is None
+        assert runtime.actors() == ()
+        with pytest.raises(acton.DuplicateNameError):
+            await runtime.start(Named, name="slow")
+        await trio.sleep(2)
+        handle = runtime.find("slow")
+
+        assert handle is not None
+        assert await handle.ask(Ping()) == "nobody"
+
+
+async def test_cancelled_start_is_down_before_cancelled_leaves(
+    autojump_clock: MockClock,
+) -> None:
+    """Its clean-up has run, shielded, when the starter goes on."""
+    trace: list[float] = []
+
+    async def hang(_model: object) -> None:
+        await trio.sleep_forever()
+
+    async def clean_up(_model: object) -> None:
+        await trio.sleep(3)
+        trace.append(trio.current_time())
+
+    async with acton.open_runtime() as runtime:
+        with trio.move_on_after(1) as scope:
+            await (
+                runtime.new_actor(object).after_start(hang).after_stop(clean_up).start()
+            )
+        assert scope.cancelled_caught
+        assert trace == [pytest.approx(4)]
+        assert runtime.actors() == ()

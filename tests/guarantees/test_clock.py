@@ -1,0 +1,134 @@
+"""One clock: whatever takes time takes it from trio."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+import pytest
+import trio
+from trio.testing import MockClock, memory_stream_pair
+
+import acton_trio as acton
+
+
+@acton.message
+class Fail:
+    """Makes the handler raise."""
+
+
+@acton.message(ipc=True)
+class Wait(acton.Request[int]):
+    """Is answered much later."""
+
+    seconds: float
+
+
+@acton.actor
+class Worker:
+    """Fails, and waits."""
+
+    @acton.mutate_on
+    def fail(self, _command: Fail) -> None:
+        """Raise."""
+        raise RuntimeError
+
+    @acton.mutate_on
+    async def wait(self, request: Wait) -> int:
+        """Take the time that was asked for."""
+        await trio.sleep(request.seconds)
+        return 1
+
+
+class MemoryListener(trio.abc.Listener[trio.abc.Stream]):
+    """Accepts one connection, which is in memory."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._streams = [stream]
+
+    async def accept(self) -> trio.abc.Stream:
+        """Return the connection, and then no other."""
+        if not self._streams:
+            await trio.sleep_forever()
+        await trio.lowlevel.checkpoint()
+        return self._streams.pop()
+
+    async def aclose(self) -> None:
+        """Have nothing to close."""
+        await trio.lowlevel.checkpoint()
+
+
+async def test_backoff_of_a_restart_passes_on_trios_clock(
+    autojump_clock: MockClock,
+) -> None:
+    """The backoff before a restart passes on trio's clock."""
+    half_an_hour = acton.RestartLimit(initial_backoff=1800, max_backoff=1800)
+    began = time.monotonic()
+
+    async with acton.open_runtime() as runtime:
+        worker = await runtime.start(Worker, restart_limit=half_an_hour)
+        await worker.send(Fail())
+        await worker.wait_generation(1)
+
+        assert trio.current_time() == pytest.approx(1800)
+    assert time.monotonic() - began < 5
+
+
+async def test_window_of_a_restart_limit_is_measured_on_trios_clock(
+    autojump_clock: MockClock,
+) -> None:
+    """The window of a restart limit is measured on trio's clock."""
+    one_an_hour = acton.RestartLimit(max_restarts=1, window=3600)
+
+    async with acton.open_runtime() as runtime:
+        worker = await runtime.start(Worker, restart_limit=one_an_hour)
+        for generation in range(1, 4):
+            await worker.send(Fail())
+            await worker.wait_generation(generation)
+            await trio.sleep(3601)
+
+        assert worker.status.restarts_in_window == 0
+
+
+async def test_backstop_of_an_ask_passes_on_trios_clock(
+    autojump_clock: MockClock,
+) -> None:
+    """The backstop of an ask passes on trio's clock."""
+    async with acton.open_runtime() as runtime:
+        worker = await runtime.start(Worker)
+        with pytest.raises(acton.AskTimeoutError):
+            await worker.ask(Wait(40))
+
+        assert trio.current_time() == pytest.approx(30)
+
+
+async def test_budgets_of_stopping_pass_on_trios_clock(
+    autojump_clock: MockClock,
+) -> None:
+    """The budgets of stopping pass on trio's clock."""
+    async with acton.open_runtime() as runtime:
+        worker = await runtime.start(Worker)
+        await worker.send(Wait(1_000_000))
+
+    assert trio.current_time() == pytest.approx(10)
+
+
+async def test_deadline_passes_on_trios_clock_across_ipc_too(
+    autojump_clock: MockClock,
+) -> None:
+    """The deadline of an ask over IPC passes on trio's clock at both ends."""
+    near, far = memory_stream_pair()
+
+    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+        await runtime.start(Worker, name="worker", expose=True)
+        serve = partial(acton.ipc.serve, runtime, [MemoryListener(far)])
+        await nursery.start(serve)
+        async with acton.ipc.open_client(near) as client:
+            with pytest.raises(trio.TooSlowError), trio.fail_after(600):
+                await client.actor("worker").ask(Wait(601))
+            assert trio.current_time() == pytest.approx(600)
+            with trio.fail_after(7200):
+                assert await client.actor("worker").ask(Wait(3600)) == 1
+        nursery.cancel_scope.cancel()
+
+    assert trio.current_time() == pytest.approx(601 + 3600, abs=1)

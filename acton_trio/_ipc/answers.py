@@ -86,7 +86,11 @@ def answer_failure(
     *,
     expose_details: bool,
 ) -> Response:
-    """Return the answer that says why there is no reply."""
+    """Return the answer that says why there is no reply.
+
+    Whatever the error is, there is one: a text that cannot be had or written
+    is made up for.
+    """
     if isinstance(error, Rejection):
         return _rejected(request, error, body_format)
     match error:
@@ -100,11 +104,24 @@ def answer_failure(
             code = ErrorCode.UNKNOWN_MESSAGE_TYPE
             text = unknown_message_type_text(request.message_type)
         case UnexpectedReplyError() | SerializationError() | LocalProtocolError():
-            code, text = ErrorCode.SERIALIZATION_ERROR, f"Serialization error: {error}"
+            code = ErrorCode.SERIALIZATION_ERROR
+            text = f"Serialization error: {_words_of(error)}"
         case _:
             code = ErrorCode.HANDLER_FAILED
             text = _failure_text(error, expose_details=expose_details)
-    return request.failure(code, text)
+    return request.failure(code, _writable(text))
+
+
+def _words_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - whatever its class makes of that
+        return "an error without words"
+
+
+def _writable(text: str) -> str:
+    # Names of files hold what is no text: half characters.
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _failure_text(error: BaseException, *, expose_details: bool) -> str:
@@ -113,7 +130,7 @@ def _failure_text(error: BaseException, *, expose_details: bool) -> str:
     if not isinstance(error, HandlerFailedError):
         return f"Handler failed: {type(error).__name__}"
     if expose_details and error.__cause__ is not None:
-        return f"Handler failed: {error.error}: {error.__cause__}"
+        return f"Handler failed: {error.error}: {_words_of(error.__cause__)}"
     return f"Handler failed: {error.error}"
 
 
@@ -125,10 +142,18 @@ def _rejected(request: Request, error: Rejection, body_format: Format) -> Respon
     else:
         name = wire_name_of(type(error))
         if name is not None:
-            payload = Raw(codec_of(type(error)).encode(error, body_format))
+            payload = _fields_of(error, body_format)
     return request.failure(
         ErrorCode.REJECTED,
-        str(error),
+        _writable(_words_of(error)),
         payload=payload,
         message_type=name if name is not None else UNSET,
     )
+
+
+def _fields_of(error: Rejection, body_format: Format) -> Raw | UnsetType:
+    try:
+        return Raw(codec_of(type(error)).encode(error, body_format))
+    except (SerializationError, TypeError):
+        # What cannot travel stays here; that it was a rejection does not.
+        return UNSET

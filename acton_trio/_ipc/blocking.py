@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from contextlib import suppress
 from itertools import count
 from os import PathLike, fspath
 from types import TracebackType
@@ -16,7 +17,7 @@ from typing import Final, Self, TypeVar, final
 
 import attrs
 
-from .._base.errors import ActonError, PeerLostError, ProtocolError, RemoteProtocolError
+from .._base.errors import ActonError, PeerLostError, ProtocolError
 from .._base.util import publish_names
 from .._messages.declare import Request as RequestMessage
 from .._wire.connection import Connection
@@ -27,11 +28,13 @@ from .._wire.refusals import UNKNOWN_CORRELATION_ID, refusal_of
 from .._wire.states import Role
 from .exchange import (
     DEFAULT_TIMEOUT,
+    Answer,
     Discovery,
     IpcResponse,
     acknowledged,
     fresh,
     milliseconds_left,
+    no_sense,
     plain,
     raw,
     reply_in,
@@ -89,9 +92,15 @@ class BlockingClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connection; doing so twice is allowed."""
-        self._lost = self._lost or PeerLostError("this client was closed")
-        self._socket.close()
+        """Close the connection, and end a call of another thread.
+
+        Doing so twice is allowed.
+        """
+        self._lose(PeerLostError("this client was closed"))
+        # Who reads in another thread finds the end of the stream.
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._close_if_lost()
 
     def actor(self, name: str) -> BlockingActorHandle:
         """Return a handle of the actor that the peer exposes as *name*.
@@ -140,7 +149,8 @@ class BlockingClient:
         """Ask the peer what it has to offer; raises what `request` raises."""
         question = Discover(self._new_id())
         seconds = self._seconds(timeout)
-        return Discovery.of(self._exchange(question, "the peer", "Discover", seconds))
+        answer = self._exchange(question, "the peer", "Discover", seconds)
+        return Discovery.of(answer.response)
 
     def ask(self, target: str, message: RequestMessage[R], timeout: float | None) -> R:
         """Ask the actor *target*; see `BlockingActorHandle.ask`."""
@@ -148,8 +158,8 @@ class BlockingClient:
         request = request_for(
             target, message, self._new_id(), expects_reply=True, timeout=seconds
         )
-        response = self._exchange(request, target, request.message_type, seconds)
-        reply: R = reply_in(response, request, type(message), seconds)
+        answer = self._exchange(request, target, request.message_type, seconds)
+        reply: R = reply_in(answer, request, type(message), seconds)
         return reply
 
     def send(self, target: str, message: object, timeout: float | None) -> None:
@@ -158,8 +168,8 @@ class BlockingClient:
         request = request_for(
             target, message, self._new_id(), expects_reply=False, timeout=seconds
         )
-        response = self._exchange(request, target, request.message_type, seconds)
-        acknowledged(response, request, seconds)
+        answer = self._exchange(request, target, request.message_type, seconds)
+        acknowledged(answer, request, seconds)
 
     def _seconds(self, timeout: float | None) -> float:
         seconds = self._timeout if timeout is None else timeout
@@ -172,57 +182,56 @@ class BlockingClient:
 
     def _exchange(
         self, question: Request | Discover, target: str, name: str, seconds: float
-    ) -> Response:
+    ) -> Answer:
         deadline = time.monotonic() + seconds
-        frame = self._connection.send(question) if self._lost is None else b""
         if not self._lock.acquire(timeout=max(seconds, 0)):
             raise timed_out(target, name, seconds, "another thread's call goes on")
         try:
             if self._lost is not None:
                 raise fresh(self._lost)
-            self._write(frame, deadline)
+            self._write(self._connection.send(question), deadline)
             return self._read_answer(question.correlation_id, deadline)
         except TimeoutError:
             where = "the peer has not answered"
             raise timed_out(target, name, seconds, where) from None
         except OSError as error:
-            self._lost = PeerLostError(f"the connection broke: {error}")
-            raise self._lost from error
+            lost = PeerLostError(f"the connection broke: {error}")
+            raise self._lose(lost) from error
         finally:
             self._lock.release()
+            self._close_if_lost()
 
     def _write(self, frame: bytes, deadline: float) -> None:
         self._wait_until(deadline)
         try:
             self._socket.sendall(frame)
-        except TimeoutError:
+        except ConnectionError:
+            # The peer has gone; its last words may still be there to be read.
+            return
+        except BaseException:
             # Nobody knows how much of the frame has gone.
-            self._lost = PeerLostError("the peer did not read")
-            self._socket.close()
+            self._lose(PeerLostError("a request was written in part only"))
             raise
 
-    def _read_answer(self, correlation_id: str, deadline: float) -> Response:
+    def _read_answer(self, correlation_id: str, deadline: float) -> Answer:
         while True:
             try:
                 event = self._connection.next_event()
             except ProtocolError as error:
-                self._lost = error
-                raise
+                raise self._lose(error) from None
             if event is NEED_DATA:
                 self._wait_until(deadline)
                 self._connection.receive_data(self._socket.recv(_CHUNK))
             elif isinstance(event, ConnectionClosed):
-                self._lost = PeerLostError("the peer closed the connection")
-                raise self._lost
+                raise self._lose(PeerLostError("the peer closed the connection"))
             elif isinstance(event, Received) and isinstance(event.body, Response):
                 if event.body.correlation_id == correlation_id:
-                    return event.body
+                    return Answer(event.body, event.format)
                 self._check_last_words(event.body)
             elif (
                 isinstance(event, Malformed) and event.correlation_id == correlation_id
             ):
-                msg = f"the answer makes no sense: {event.detail}"
-                raise RemoteProtocolError(msg)
+                raise no_sense(event)
 
     def _wait_until(self, deadline: float) -> None:
         left = deadline - time.monotonic()
@@ -234,12 +243,27 @@ class BlockingClient:
         # Any other answer is a late one, to a call that has given up.
         refusal = refusal_of(response)
         if refusal is not None:
-            self._lost = refusal
-            raise refusal
+            raise self._lose(refusal)
         if response.correlation_id == UNKNOWN_CORRELATION_ID and not response.success:
             words = f"the peer says {response.error_code}: {response.error}"
-            self._lost = PeerLostError(words)
-            raise self._lost
+            raise self._lose(PeerLostError(words))
+
+    # --- its end
+
+    def _lose(self, why: ActonError) -> ActonError:
+        """Note why there will be no more answers; return the first such reason."""
+        if self._lost is None:
+            self._lost = why
+        return fresh(self._lost)
+
+    def _close_if_lost(self) -> None:
+        # Not under a thread that reads: the number of its socket may be given
+        # to another file at once.  That thread comes by here when it is done.
+        if self._lost is not None and self._lock.acquire(blocking=False):
+            try:
+                self._socket.close()
+            finally:
+                self._lock.release()
 
 
 @final

@@ -7,28 +7,21 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
 from os import PathLike
-from typing import Final, TypeVar, final
+from typing import TypeVar, final
 
 import attrs
-import outcome
 import trio
 
-from .._base.errors import ActonError, PeerLostError, ProtocolError, RemoteProtocolError
 from .._base.util import publish_names
 from .._messages.declare import Request as RequestMessage
-from .._wire.codes import ErrorCode
-from .._wire.connection import Connection
-from .._wire.envelopes import HEARTBEAT, Body, Discover, Heartbeat, Request, Response
-from .._wire.events import NEED_DATA, ConnectionClosed, Received
-from .._wire.malformed import Malformed
-from .._wire.refusals import UNKNOWN_CORRELATION_ID, refusal_of
-from .._wire.states import Role
+from .._wire.envelopes import Discover, Request
+from .dialogue import Dialogue
 from .exchange import (
     DEFAULT_TIMEOUT,
+    Answer,
     Discovery,
     IpcResponse,
     acknowledged,
-    fresh,
     milliseconds_left,
     plain,
     raw,
@@ -36,17 +29,10 @@ from .exchange import (
     request_for,
     timed_out,
 )
-from .outbox import Outbox
 
-__all__ = ["Client", "RemoteActorHandle", "open_client"]
+__all__ = ["Client", "RemoteActorHandle", "open_client", "stream_of"]
 
 R = TypeVar("R")
-
-# As much as one wake-up may bring, in bytes.
-_CHUNK: Final = 65536
-
-# Half of the time after which a server cuts a silent peer, in seconds.
-_KEEPALIVE: Final = 30.0
 
 
 @final
@@ -57,19 +43,8 @@ class Client:
     Any number of tasks may use it at once.
     """
 
-    _stream: trio.abc.Stream
-    _connection: Connection = attrs.field(init=False)
-    _outbox: Outbox = attrs.field(init=False)
+    _dialogue: Dialogue
     _ids: Iterator[int] = attrs.field(factory=lambda: iter(count(1)), init=False)
-    _waiting: dict[str, trio.lowlevel.Task] = attrs.field(
-        factory=dict[str, trio.lowlevel.Task], init=False
-    )
-    _lost: ActonError | None = attrs.field(default=None, init=False)
-    """Why there will be no more answers, once there will be none."""
-
-    def __attrs_post_init__(self) -> None:
-        self._connection = Connection(Role.CLIENT)
-        self._outbox = Outbox(self._stream)
 
     def actor(self, name: str) -> RemoteActorHandle:
         """Return a handle of the actor that the peer exposes as *name*.
@@ -99,7 +74,8 @@ class Client:
             SerializationError: If the payload is no plain data.
 
         Cancellation:
-            The answer is dropped when it comes.
+            The answer is dropped when it comes, and the request given up by
+            a peer that can.
         """
         timeout = _time_left()
         request = Request(
@@ -125,20 +101,22 @@ class Client:
             The answer is dropped when it comes.
         """
         question = Discover(self._new_id())
-        return Discovery.of(await self._exchange(question, "the peer", "Discover"))
+        answer = await self._exchange(question, "the peer", "Discover")
+        return Discovery.of(answer.response)
 
     async def ask(self, target: str, message: RequestMessage[R]) -> R:
         """Ask the actor *target*; see `RemoteActorHandle.ask`.
 
         Cancellation:
-            The answer is dropped when it comes.
+            The answer is dropped when it comes, and the request given up by
+            a peer that can.
         """
         timeout = _time_left()
         request = request_for(
             target, message, self._new_id(), expects_reply=True, timeout=timeout
         )
-        response = await self._exchange(request, target, request.message_type)
-        reply: R = reply_in(response, request, type(message), timeout)
+        answer = await self._exchange(request, target, request.message_type)
+        reply: R = reply_in(answer, request, type(message), timeout)
         return reply
 
     async def send(self, target: str, message: object) -> None:
@@ -151,8 +129,8 @@ class Client:
         request = request_for(
             target, message, self._new_id(), expects_reply=False, timeout=timeout
         )
-        response = await self._exchange(request, target, request.message_type)
-        acknowledged(response, request, timeout)
+        answer = await self._exchange(request, target, request.message_type)
+        acknowledged(answer, request, timeout)
 
     def _new_id(self) -> str:
         # Unique on this connection, which is all that an id has to be.
@@ -160,105 +138,12 @@ class Client:
 
     async def _exchange(
         self, question: Request | Discover, target: str, name: str
-    ) -> Response:
+    ) -> Answer:
         if trio.current_effective_deadline() < math.inf:
-            return await self._round_trip(question)
+            return await self._dialogue.ask(question)
         with trio.move_on_after(DEFAULT_TIMEOUT):
-            return await self._round_trip(question)
+            return await self._dialogue.ask(question)
         raise timed_out(target, name, DEFAULT_TIMEOUT, "the peer has not answered")
-
-    async def _round_trip(self, question: Request | Discover) -> Response:
-        if self._lost is not None:
-            await trio.lowlevel.checkpoint()
-            raise fresh(self._lost)
-        correlation_id = question.correlation_id
-        self._outbox.put(self._connection.send(question))
-        self._waiting[correlation_id] = trio.lowlevel.current_task()
-
-        def leave(_: object) -> trio.lowlevel.Abort:
-            del self._waiting[correlation_id]
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        response: Response = await trio.lowlevel.wait_task_rescheduled(leave)
-        return response
-
-    # --- the connection's own tasks
-
-    async def run(self) -> None:
-        """Read answers and write questions until cancelled or disconnected.
-
-        Cancellation:
-            Whoever waits for an answer waits on: close the block around them.
-        """
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._write)
-            nursery.start_soon(self._keep_alive)
-            await self._read()
-            nursery.cancel_scope.cancel(reason="the peer has gone")
-
-    async def _read(self) -> None:
-        try:
-            while True:
-                event = self._connection.next_event()
-                if event is NEED_DATA:
-                    data = await self._stream.receive_some(_CHUNK)
-                    self._connection.receive_data(bytes(data))
-                elif isinstance(event, ConnectionClosed):
-                    self._lose(PeerLostError("the peer closed the connection"))
-                    return
-                elif isinstance(event, Received):
-                    self._take(event.body)
-                elif isinstance(event, Malformed):
-                    self._fail(event)
-        except ProtocolError as error:
-            self._lose(error)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self._lose(PeerLostError("the connection broke"))
-
-    def _take(self, body: Body) -> None:
-        if not isinstance(body, Response):
-            assert isinstance(body, Heartbeat) or not isinstance(body, Discover)
-            return
-        refusal = refusal_of(body)
-        if refusal is not None:
-            self._lose(refusal)
-            return
-        task = self._waiting.pop(body.correlation_id, None)
-        if task is not None:
-            trio.lowlevel.reschedule(task, outcome.Value(body))
-        elif body.correlation_id == UNKNOWN_CORRELATION_ID and not body.success:
-            # What a peer says before it closes; a late answer has an id.
-            code = body.error_code or ErrorCode.CONNECTION_CLOSED
-            self._lose(PeerLostError(f"the peer says {code}: {body.error}"))
-
-    def _fail(self, malformed: Malformed) -> None:
-        task = self._waiting.pop(malformed.correlation_id, None)
-        if task is not None:
-            error = RemoteProtocolError(
-                f"the answer makes no sense: {malformed.detail}"
-            )
-            trio.lowlevel.reschedule(task, outcome.Error(error))
-
-    def _lose(self, why: ActonError) -> None:
-        """Answer everybody that there will be no more answers."""
-        if self._lost is None:
-            self._lost = why
-        waiting, self._waiting = self._waiting, {}
-        for task in waiting.values():
-            trio.lowlevel.reschedule(task, outcome.Error(fresh(self._lost)))
-
-    async def _write(self) -> None:
-        try:
-            await self._outbox.run()
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            # The reader sees the end as well, after the peer's last words.
-            return
-
-    async def _keep_alive(self) -> None:
-        while True:
-            await trio.sleep(_KEEPALIVE)
-            if self._lost is None:
-                self._outbox.put(self._connection.send(HEARTBEAT))
 
 
 @final
@@ -290,7 +175,8 @@ class RemoteActorHandle:
             TypeError: If it is no request, or not one that may travel.
 
         Cancellation:
-            The answer is dropped when it comes.
+            The answer is dropped when it comes, and the request given up by
+            a peer that can: there it goes on as for an asker in the process.
         """
         return await self._client.ask(self.name, request)
 
@@ -312,6 +198,11 @@ class RemoteActorHandle:
             Nobody knows whether it was put in.
         """
         await self._client.send(self.name, message)
+
+
+def stream_of(client: Client) -> trio.abc.Stream:
+    """Return what *client* talks over: for tests, which cut it."""
+    return client._dialogue.stream  # noqa: SLF001 - not for users
 
 
 def _time_left() -> float:
@@ -342,13 +233,13 @@ async def open_client(
         if isinstance(where, trio.abc.Stream)
         else await trio.open_unix_socket(where)
     )
-    client = Client(stream)
+    dialogue = Dialogue(stream)
     body_error: BaseException | None = None
     async with stream, trio.open_nursery() as nursery:
-        nursery.start_soon(client.run, name="ipc client")
+        nursery.start_soon(dialogue.run, name="ipc client")
         # The nursery would wrap what the block raises in a group.
         try:
-            yield client
+            yield Client(dialogue)
         except BaseException as error:  # noqa: BLE001, ASYNC103 - raised below
             body_error = error
         nursery.cancel_scope.cancel(reason="the client's block was left")
@@ -356,4 +247,6 @@ async def open_client(
         raise body_error
 
 
-publish_names(globals(), __all__, "acton_trio.ipc")
+publish_names(
+    globals(), ["Client", "RemoteActorHandle", "open_client"], "acton_trio.ipc"
+)

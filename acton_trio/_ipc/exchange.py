@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import attrs
 import msgspec
@@ -21,6 +21,7 @@ from .._base.errors import (
     NoReplyError,
     PeerLostError,
     PeerRejectedError,
+    RemoteProtocolError,
     SerializationError,
     UnexpectedReplyError,
 )
@@ -38,15 +39,18 @@ from .._messages.declare import (
 )
 from .._wire.codes import NO_REPLY_TEXT, ErrorCode
 from .._wire.envelopes import Request, Response
+from .._wire.malformed import Malformed
 
 __all__ = [
     "DEFAULT_TIMEOUT",
     "ActorInfo",
+    "Answer",
     "Discovery",
     "IpcResponse",
     "acknowledged",
     "fresh",
     "milliseconds_left",
+    "no_sense",
     "plain",
     "raw",
     "reply_in",
@@ -213,6 +217,19 @@ def raw(payload: object) -> Raw:
 # --- answers
 
 
+class Answer(NamedTuple):
+    """An answer as it was read; lives until it is understood."""
+
+    response: Response
+    format: Format
+    """The one of its frame, which its payload is written in as well."""
+
+
+def no_sense(malformed: Malformed) -> RemoteProtocolError:
+    """Return the error for an answer that is none."""
+    return RemoteProtocolError(f"the answer makes no sense: {malformed.detail}")
+
+
 def fresh(error: ActonError) -> ActonError:
     """Return *error* for one more caller, without the traceback of the others."""
     again = copy.copy(error)
@@ -220,12 +237,13 @@ def fresh(error: ActonError) -> ActonError:
     return again
 
 
-def plain(response: Response, body_format: Format = Format.JSON) -> IpcResponse:
-    """Return *response* with its payload as plain data.
+def plain(answer: Answer) -> IpcResponse:
+    """Return *answer* with its payload as plain data.
 
     Raises:
         SerializationError: If that cannot be read.
     """
+    response, body_format = answer
     payload = response.payload
     value = None if payload is UNSET else codec_of(Any).decode(payload, body_format)
     return IpcResponse(
@@ -238,47 +256,45 @@ def plain(response: Response, body_format: Format = Format.JSON) -> IpcResponse:
     )
 
 
-def reply_in(
-    response: Response, request: Request, message_type: type, after: float
-) -> Any:
-    """Return the reply in *response*, or raise what it says there is instead.
+def reply_in(answer: Answer, request: Request, message_type: type, after: float) -> Any:
+    """Return the reply in *answer*, or raise what it says there is instead.
 
     Raises:
         AskError: See `ActorHandle.ask`.
         Rejection: If the handler raised one.
     """
-    if not response.success:
-        raise _failure(response, request, after)
-    if response.payload is UNSET:
+    payload = answer.response.payload
+    acknowledged(answer, request, after)
+    if payload is UNSET:
         raise NoReplyError(request.target, request.message_type)
     expected = reply_type_of(message_type)
     try:
-        return codec_of(expected).decode(response.payload, Format.JSON)
+        return codec_of(expected).decode(payload, answer.format)
     except SerializationError as error:
-        received = bytes(response.payload)[:200].decode(errors="replace")
+        received = bytes(payload)[:200].decode(errors="replace")
         raise UnexpectedReplyError(
             request.target, request.message_type, name_of(expected), received
         ) from error
 
 
-def acknowledged(response: Response, request: Request, after: float) -> None:
-    """Check that *response* says that the message is in the mailbox.
+def acknowledged(answer: Answer, request: Request, after: float) -> None:
+    """Check that *answer* is no error.
 
     Raises:
-        AskError: If it does not.
+        AskError: If it is.
+        Rejection: If the handler raised one.
     """
-    if not response.success:
-        raise _failure(response, request, after)
+    if not answer.response.success:
+        raise _failure(answer, request, after)
 
 
-def _failure(
-    response: Response, request: Request, after: float
-) -> AskError | Rejection:
+def _failure(answer: Answer, request: Request, after: float) -> AskError | Rejection:
+    response = answer.response
     text = response.error or ""
     target, name = request.target, request.message_type
     match response.error_code:
         case ErrorCode.REJECTED:
-            return _rejection(response)
+            return _rejection(answer)
         case ErrorCode.IO_ERROR if text == NO_REPLY_TEXT:
             return NoReplyError(target, name)
         case ErrorCode.IO_ERROR:
@@ -308,7 +324,8 @@ def timed_out(target: str, name: str, after: float, where: str) -> AskError:
     return AskTimeoutError(target, name, after, where)
 
 
-def _rejection(response: Response) -> Rejection:
+def _rejection(answer: Answer) -> Rejection:
+    response, body_format = answer
     name = response.message_type or "Rejection"
     detail = response.error or ""
     known = rejection_named(name)
@@ -316,11 +333,11 @@ def _rejection(response: Response) -> Rejection:
         return RemoteRejection(name, None, detail)
     if known is not None:
         try:
-            return codec_of(known).decode(response.payload, Format.JSON)
+            return codec_of(known).decode(response.payload, body_format)
         except SerializationError:
             # Another version of it: what it says is still worth passing on.
             pass
-    return RemoteRejection(name, plain(response).payload, detail)
+    return RemoteRejection(name, plain(answer).payload, detail)
 
 
 publish_names(globals(), ["ActorInfo", "Discovery", "IpcResponse"], "acton_trio.ipc")

@@ -32,7 +32,7 @@ class Host:
     progress: trio.lowlevel.ParkingLot = attrs.field(
         factory=trio.lowlevel.ParkingLot, init=False
     )
-    """Woken each time that an answer is written, or a connection has ended."""
+    """Woken when fewer requests are in flight, or a connection has ended."""
 
     def discovered(self, question: Discover) -> Response:
         """Return the answer to what there is to be reached here."""

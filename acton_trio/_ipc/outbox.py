@@ -20,6 +20,11 @@ __all__ = ["Outbox"]
 # that goes on asking has to wait.  In bytes.
 _ENOUGH: Final = 65536
 
+# How much the peer has to read in the write timeout, at least.  A stream does
+# not tell how far it has come with what it was given: so it is given a piece
+# at a time, small enough for a slow reader, large enough to be few.  In bytes.
+_PIECE: Final = 32768
+
 
 @final
 @attrs.define(eq=False)
@@ -28,7 +33,7 @@ class Outbox:
 
     _stream: trio.abc.SendStream
     _write_timeout: float = math.inf
-    """How long the peer may take to read what was written at once, in seconds."""
+    """How long the peer may take to read a piece, in seconds."""
 
     _frames: list[bytes] = attrs.field(factory=list[bytes], init=False)
     _written: list[Callable[[], None]] = attrs.field(
@@ -75,7 +80,8 @@ class Outbox:
         All that has gathered meanwhile is written at once.
 
         Raises:
-            trio.TooSlowError: If the peer did not read for the write timeout.
+            trio.TooSlowError: If the peer did not read for the write timeout;
+                a slow one may take its time.
             trio.BrokenResourceError: If the connection broke.
 
         Cancellation:
@@ -87,13 +93,18 @@ class Outbox:
             frames, self._frames = self._frames, []
             written, self._written = self._written, []
             if frames:
-                with trio.fail_after(self._write_timeout):
-                    await self._stream.send_all(b"".join(frames))
-                self._size -= sum(map(len, frames))
-                self._waiting.unpark_all()
+                await self._write(b"".join(frames))
             for callback in written:
                 callback()
             if self._is_closing and not self._frames:
                 return
             if self._frames:
                 self._bell.set()
+
+    async def _write(self, data: bytes) -> None:
+        for start in range(0, len(data), _PIECE):
+            piece = memoryview(data)[start : start + _PIECE]
+            with trio.fail_after(self._write_timeout):
+                await self._stream.send_all(piece)
+            self._size -= len(piece)
+            self._waiting.unpark_all()

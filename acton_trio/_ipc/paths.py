@@ -14,7 +14,7 @@ import os
 import socket
 import stat
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -39,21 +39,20 @@ def bind_socket(
 
     Raises:
         LocalProtocolError: If another server listens there.
-        ConfigError: If something else is in the way, or the folder is not
-            safe to put a socket in.
+        ConfigError: If something else is in the way, the folder is not safe
+            to put a socket in, or the system does not let us.
     """
     if len(os.fsencode(path)) > _LONGEST_PATH:
-        expected = f"expected at most {_LONGEST_PATH} bytes, as sockets take no more"
-        raise ConfigError(str(path), "socket.path", expected)
-    _make_folder(path.parent)
-    with _locked(path):
-        _remove_stale(path)
-        with _listening(path, mode, backlog) as listener:
-            ours = path.stat()
-            try:
-                yield listener
-            finally:
-                _unlink_if(path, ours)
+        raise _unusable(path, f"at most {_LONGEST_PATH} bytes, as sockets take no more")
+    with ExitStack() as held:
+        try:
+            _make_folder(path.parent)
+            held.enter_context(_locked(path))
+            _remove_stale(path)
+            listener = held.enter_context(_listening(path, mode, backlog))
+        except OSError as error:
+            raise _unusable(path, f"a place where a socket can be: {error}") from error
+        yield listener
 
 
 def is_alive(path: Path) -> bool:
@@ -64,33 +63,8 @@ def is_alive(path: Path) -> bool:
         return probe.connect_ex(str(path)) in (0, errno.EAGAIN)
 
 
-def _make_folder(folder: Path) -> None:
-    # One by one: `parents=True` would give only the last of them the mode.
-    for each in reversed((folder, *folder.parents)):
-        if not each.exists():
-            each.mkdir(mode=0o700, exist_ok=True)
-    status = folder.stat()
-    others_may_write = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
-    if status.st_uid != os.geteuid() and others_may_write:
-        raise ConfigError(
-            str(folder),
-            "socket.path",
-            "expected a folder in which only its owner can replace files, but it "
-            "belongs to somebody else and others may write to it",
-        )
-
-
-@contextmanager
-def _locked(path: Path) -> Generator[None, None, None]:
-    lock_path = path.with_name(f"{path.name}.lock")
-    descriptor = _lock(lock_path)
-    try:
-        yield
-    finally:
-        # In this order: as long as the lock is held nobody can take a new
-        # file of that name for the lock.
-        lock_path.unlink(missing_ok=True)
-        os.close(descriptor)
+def _unusable(path: Path, expected: str) -> ConfigError:
+    return ConfigError(str(path), "socket.path", f"expected {expected}")
 
 
 def _in_use(path: Path) -> LocalProtocolError:
@@ -99,20 +73,50 @@ def _in_use(path: Path) -> LocalProtocolError:
     return LocalProtocolError(msg)
 
 
-def _lock(lock_path: Path) -> int:
+def _make_folder(folder: Path) -> None:
+    # One by one: `parents=True` would give only the last of them the mode.
+    for each in reversed((folder, *folder.parents)):
+        if not each.exists():
+            each.mkdir(mode=0o700, exist_ok=True)
+    status = folder.stat()
+    others_may_write = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
+    if status.st_uid != os.geteuid() and others_may_write:
+        raise _unusable(
+            folder,
+            "a folder in which only its owner can replace files, but it belongs "
+            "to somebody else and others may write to it",
+        )
+
+
+@contextmanager
+def _locked(path: Path) -> Generator[None, None, None]:
+    lock_path = path.with_name(f"{path.name}.lock")
+    descriptor = _lock(lock_path, path)
+    try:
+        yield
+    finally:
+        # In this order: as long as the lock is held nobody can take a new
+        # file of that name for the lock.
+        _unlink_if(lock_path, os.fstat(descriptor))
+        os.close(descriptor)
+
+
+def _lock(lock_path: Path, path: Path) -> int:
     while True:
         descriptor = os.open(
             lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
         )
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(descriptor)
-            raise _in_use(lock_path) from error
-        if _is_same_file(lock_path, os.fstat(descriptor)):
-            return descriptor
-        # Its last holder unlinked it between our opening and our locking.
-        os.close(descriptor)
+        with ExitStack() as undo:
+            undo.callback(os.close, descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise _in_use(path) from error
+            # If not, its last holder unlinked it between our opening and our
+            # locking.
+            if _is_same_file(lock_path, os.fstat(descriptor)):
+                undo.pop_all()
+                return descriptor
 
 
 def _remove_stale(path: Path) -> None:
@@ -121,11 +125,10 @@ def _remove_stale(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(status.st_mode) or status.st_uid != os.geteuid():
-        raise ConfigError(
-            str(path),
-            "socket.path",
-            "expected nothing there, or a socket of our own, but found something "
-            "else; it was left alone",
+        raise _unusable(
+            path,
+            "nothing there, or a socket of our own, but found something else; it "
+            "was left alone",
         )
     if is_alive(path):
         raise _in_use(path)
@@ -143,8 +146,12 @@ def _listening(
             listener.bind(str(path))
         finally:
             os.umask(mask)
-        listener.listen(backlog)
-        yield listener
+        ours = path.lstat()
+        try:
+            listener.listen(backlog)
+            yield listener
+        finally:
+            _unlink_if(path, ours)
 
 
 def _unlink_if(path: Path, ours: os.stat_result) -> None:

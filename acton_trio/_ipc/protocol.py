@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import trio
@@ -18,13 +18,17 @@ from .._base.ids import type_id
 from .._base.util import publish_names
 from .._wire.connection import Connection
 from .._wire.envelopes import Request, Response
-from .._wire.events import NEED_DATA, Received
-from .._wire.frames import MAX_FRAME_SIZE
+from .._wire.events import NEED_DATA, ConnectionClosed, Received
+from .._wire.frames import MAX_FRAME_SIZE, FrameType
+from .._wire.malformed import Malformed
 from .._wire.refusals import refusal_of
 from .._wire.states import Role
-from .exchange import IpcResponse, plain, raw
+from .exchange import Answer, IpcResponse, no_sense, plain, raw
 
 __all__ = ["IpcEnvelope", "new_correlation_id", "read_response", "write_envelope"]
+
+
+_ANSWERS: Final = frozenset({FrameType.RESPONSE, FrameType.ERROR})
 
 
 def new_correlation_id(prefix: str = "req") -> str:
@@ -78,7 +82,7 @@ async def read_response(
 ) -> IpcResponse:
     """Read one answer from *stream*, and not a byte more.
 
-    Heartbeats and pushes that come before it are passed over.
+    Whatever else comes before it is passed over.
 
     Args:
         stream: Where from.
@@ -87,7 +91,8 @@ async def read_response(
     Raises:
         PeerLostError: If the peer closes before it has answered.
         ConnectionRefusedByPeerError: If the peer refuses the connection.
-        RemoteProtocolError: If what comes is no frame, or too large.
+        RemoteProtocolError: If what comes is no frame, too large, or an
+            answer that makes no sense.
         SerializationError: If the answer's payload cannot be read.
 
     Cancellation:
@@ -100,13 +105,15 @@ async def read_response(
             # Never beyond this frame: the next one is for somebody else.
             data = await stream.receive_some(connection.wanted)
             connection.receive_data(bytes(data))
-        elif not isinstance(event, Received):
+        elif isinstance(event, ConnectionClosed):
             raise PeerLostError
-        elif isinstance(event.body, Response):
+        elif isinstance(event, Malformed) and event.frame_type in _ANSWERS:
+            raise no_sense(event)
+        elif isinstance(event, Received) and isinstance(event.body, Response):
             refusal = refusal_of(event.body)
             if refusal is not None:
                 raise refusal
-            return plain(event.body, event.format)
+            return plain(Answer(event.body, event.format))
 
 
 publish_names(globals(), ["IpcEnvelope"], "acton_trio.ipc")

@@ -14,6 +14,7 @@ from typing import Final, final
 
 import attrs
 import outcome
+import trio
 from msgspec import UNSET
 
 from .._base.errors import ActorStoppedError, LocalProtocolError, SerializationError
@@ -33,6 +34,7 @@ from .._wire.codes import (
 )
 from .._wire.envelopes import Body, Request
 from .answers import answer_failure, answer_reply
+from .exchange import milliseconds_left
 from .host import Host
 
 __all__ = ["Requests"]
@@ -75,13 +77,18 @@ class Requests:
         factory=dict[Envelope, _Question], init=False
     )
 
+    @property
+    def has_room(self) -> bool:
+        """Whether fewer are in flight than one peer may have."""
+        return self.in_flight < self._host.config.limits.max_in_flight
+
     async def wait_room(self) -> None:
-        """Wait while as many are in flight as one peer may have.
+        """Wait until there is room for one more.
 
         Cancellation:
             Only the waiting ends.
         """
-        while self.in_flight >= self._host.config.limits.max_in_flight:
+        while not self.has_room:
             await self._host.progress.park()
 
     def take(self, request: Request, version: int, body_format: Format) -> None:
@@ -91,7 +98,7 @@ class Requests:
         self._host.counters.in_flight_requests += 1
         timeout_ms = request.response_timeout_ms
         if timeout_ms is UNSET:
-            timeout_ms = round(self._host.config.timeouts.request_timeout * 1000)
+            timeout_ms = milliseconds_left(self._host.config.timeouts.request_timeout)
         question = _Question(request, version, body_format, timeout_ms)
         if self._host.is_draining:
             self._host.counters.shutdown_rejections += 1
@@ -112,13 +119,13 @@ class Requests:
         """Give all of them up: the peer cannot hear their answers any more."""
         for envelope in self._pending:
             self._abandon(envelope)
+        self._uncount(len(self._pending))
         self._pending.clear()
 
     def close(self) -> None:
         """Count no more: what was not written by now never will be."""
         self.give_up()
-        self._host.counters.in_flight_requests -= self.in_flight
-        self.in_flight = 0
+        self._uncount(self.in_flight)
 
     def _abandon(self, envelope: Envelope) -> None:
         self._host.patience.forget(envelope)
@@ -157,7 +164,8 @@ class Requests:
         envelope = Envelope(message, headers=headers, is_remote=True)
         if request.expects_reply:
             settled = partial(self._settled, question, envelope)
-            envelope.ask = Ask(handle.name, name_of(type(message)), settled)
+            name = name_of(type(message))
+            envelope.ask = Ask(handle.name, name, settled, trio.current_time())
         self._post(question, envelope, handle)
 
     def _post(
@@ -231,6 +239,9 @@ class Requests:
             self._send(answer, version, body_format, self._wrote_one)
 
     def _wrote_one(self) -> None:
-        self.in_flight -= 1
-        self._host.counters.in_flight_requests -= 1
+        self._uncount(1)
+
+    def _uncount(self, number: int) -> None:
+        self.in_flight -= number
+        self._host.counters.in_flight_requests -= number
         self._host.progress.unpark_all()

@@ -47,6 +47,8 @@ class IpcListener:
     _sessions: set[Session] = attrs.field(factory=set[Session], init=False)
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _is_down: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _cut_off: int | None = attrs.field(default=None, init=False)
+    """How many requests were unanswered when the time for answers was over."""
 
     def __repr__(self) -> str:
         return f"<IpcListener {self.socket_path or 'without a path'}>"
@@ -65,17 +67,17 @@ class IpcListener:
         """
         counters = self._host.counters
         at_start = counters.in_flight_requests
-        unanswered = at_start
         self._host.is_draining = True
         try:
             with trio.move_on_after(self._host.config.shutdown.drain_timeout):
                 while counters.in_flight_requests:
                     await self._host.progress.park()
-            unanswered = counters.in_flight_requests
+            self._end_answering()
             await self._let_them_leave()
         finally:
             await self._shut("the listener has drained")  # noqa: ASYNC102 - it shields itself
-        return ShutdownResult(at_start, unanswered == 0, unanswered)
+        cut_off = self._end_answering()
+        return ShutdownResult(at_start, cut_off == 0, cut_off)
 
     async def stop(self) -> None:
         """Shut the door now: what is in flight is given up.
@@ -88,7 +90,18 @@ class IpcListener:
 
     def cancel(self, reason: str) -> None:
         """Have the door shut now, without waiting for it."""
+        self._end_answering()
         self._scope.cancel(reason=reason)
+
+    def _end_answering(self) -> int:
+        """Return how many requests are cut off; the first call decides.
+
+        Somebody may stop the listener while others drain it, and what is cut
+        off is not in flight any more either.
+        """
+        if self._cut_off is None:
+            self._cut_off = self._host.counters.in_flight_requests
+        return self._cut_off
 
     async def _let_them_leave(self) -> None:
         with trio.move_on_after(FAREWELL_SECONDS):

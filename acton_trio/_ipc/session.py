@@ -1,6 +1,7 @@
 """One peer's connection: what it says is read here, and its answers written.
 
 Two tasks: the reader, which this one is, and the outbox, which alone writes.
+While the reader waits for room, a third sees whether the peer leaves.
 """
 
 from __future__ import annotations
@@ -118,6 +119,7 @@ class Session:
             connection_scope.cancel(reason=f"the peer does not read: {error!r}")
 
     def _say_farewell(self, words: Response, version: int = 2) -> float:
+        self._host.counters.errors += 1
         self._requests.give_up()
         self._send(words, version, Format.JSON)
         return FAREWELL_SECONDS
@@ -140,10 +142,7 @@ class Session:
                 if turn % _FRAMES_PER_SWITCH == 0:
                     await trio.lowlevel.checkpoint()
         except BadHeaderError as fault:
-            self._host.counters.errors += 1
             return self._say_farewell(fault.hint, fault.hint_version)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass
         # Who has gone cannot hear the answers.
         self._requests.give_up()
         return FAREWELL_SECONDS
@@ -155,19 +154,32 @@ class Session:
 
     async def _receive(self) -> bool:
         """Read more; return whether anything came before the time was up."""
-        # A peer that asks and does not read has to wait, or its answers would
-        # pile up here.
-        await self._outbox.wait_room()
+        await self._wait_for_reader()
         while not self._is_leaving:
             with trio.CancelScope(deadline=self._frame_due) as self._reading:
-                data = await self._stream.receive_some(_CHUNK)
-                self._connection.receive_data(bytes(data))
+                await self._receive_some()
                 return True
             if self._connection.buffered or not self._requests.in_flight:
                 break
             # A peer that waits for an answer need not say anything.
             self._expect_frame()
         return False
+
+    async def _wait_for_reader(self) -> None:
+        """Have a peer wait that asks and does not read: its answers pile up."""
+        since = trio.current_time()
+        await self._outbox.wait_room()
+        # Nobody has listened to it meanwhile.
+        self._frame_due += trio.current_time() - since
+
+    async def _receive_some(self) -> bool:
+        """Take what the peer says next; return whether it may say more."""
+        try:
+            data = await self._stream.receive_some(_CHUNK)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            data = b""
+        self._connection.receive_data(bytes(data))
+        return bool(data)
 
     def _leave_taking(self) -> float:
         if self._is_leaving:
@@ -181,13 +193,29 @@ class Session:
         if isinstance(event, Malformed):
             answer: Body | None = event.answer()
         elif isinstance(event.body, Request):
-            await self._requests.wait_room()
+            await self._wait_for_room()
             self._requests.take(event.body, version, body_format)
             return
         else:
             answer = self._answer_to(event.body)
         if answer is not None:
             self._send(answer, version, body_format)
+
+    async def _wait_for_room(self) -> None:
+        """Wait until one more request may be taken."""
+        if self._requests.has_room:
+            return
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch_for_the_end)
+            await self._requests.wait_room()
+            nursery.cancel_scope.cancel(reason="there is room for a request")
+
+    async def _watch_for_the_end(self) -> None:
+        """Read on, to see whether the peer leaves, but no more than is worth keeping."""
+        while self._connection.buffered < _CHUNK:
+            if not await self._receive_some():
+                self._requests.give_up()
+                return
 
     def _answer_to(self, body: Body) -> Body | None:
         match body:

@@ -26,7 +26,7 @@ class ListenerStatistics:
     """Requests that were put in a mailbox."""
 
     errors: int
-    """Connections ended for a violation of the protocol, or refused."""
+    """Connections ended for a violation of the protocol or for silence, or refused."""
 
     backpressure_rejections: int
     """Requests refused because the actor's mailbox was full."""

@@ -1,125 +1,38 @@
-"""What the clients make of every answer, and of none."""
+"""What the trio client makes of a server that means well."""
 
 from __future__ import annotations
 
-import json
-import socket
-import threading
-from collections.abc import Callable
-from pathlib import Path
+import math
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
 
+from .answers import ANSWERS, answer_frame, answer_next, check_facts, next_request
+from .peers import (
+    CANCEL,
+    END,
+    REQUEST,
+    Done,
+    Echo,
+    Flush,
+    GetHeaders,
+    GetValue,
+    Grind,
+    Nap,
+    Peer,
+    Private,
+    SetValue,
+    Unlisted,
+    Value,
+    open_world,
+)
 
-@acton.message(ipc=True)
-class Value:
-    """A reply."""
-
-    value: int
-
-
-@acton.message(ipc=True)
-class GetValue(acton.Request[Value]):
-    """Asks for the value."""
-
-
-@acton.message(ipc=True)
-class SetValue:
-    """Sets the value."""
-
-    value: int
-
-
-@acton.message(ipc=True)
-class Refused(acton.Rejection):
-    """A rejection that the client knows."""
-
-    left: int
-
-
-@acton.message
-class Local:
-    """A message that does not travel."""
-
-
-def frame(frame_type: int, body: Any, form: int = 1) -> bytes:
-    """Return *body* in JSON behind a header."""
-    payload = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return len(payload).to_bytes(4, "big") + bytes([2, frame_type, form]) + payload
-
-
-def failure(code: str | None, text: str = "words", **more: Any) -> dict[str, Any]:
-    """Return the body of an answer that is an error."""
-    return {"success": False, "error": text, "error_code": code, **more}
-
-
-ANSWERS = [
-    pytest.param(failure("ACTOR_NOT_FOUND"), acton.PeerRejectedError, id="not found"),
-    pytest.param(failure("TARGET_BUSY"), acton.PeerRejectedError, id="busy"),
-    pytest.param(failure("SOMETHING_NEW"), acton.PeerRejectedError, id="unknown code"),
-    pytest.param(failure("TIMEOUT"), acton.AskTimeoutError, id="timeout"),
-    pytest.param(
-        failure("HANDLER_FAILED", "Handler failed: KeyError"),
-        acton.HandlerFailedError,
-        id="handler failed",
-    ),
-    pytest.param(
-        failure("IO_ERROR", "I/O error: Recipient channel is closed"),
-        acton.ActorStoppedError,
-        id="stopped",
-    ),
-    pytest.param(
-        failure(
-            "IO_ERROR",
-            "I/O error: Response channel closed without receiving a response",
-        ),
-        acton.NoReplyError,
-        id="no reply",
-    ),
-    pytest.param(failure("CONNECTION_CLOSED"), acton.PeerLostError, id="closed"),
-    pytest.param(
-        failure("REJECTED", message_type="Refused", payload={"left": 2}),
-        Refused,
-        id="known rejection",
-    ),
-    pytest.param(
-        failure("REJECTED", message_type="Other", payload={"left": 2}),
-        acton.RemoteRejection,
-        id="unknown rejection",
-    ),
-    pytest.param(failure("REJECTED"), acton.RemoteRejection, id="bare rejection"),
-    pytest.param(
-        failure("REJECTED", message_type="Refused", payload={"left": "x"}),
-        acton.RemoteRejection,
-        id="rejection of another shape",
-    ),
-    pytest.param(
-        {"success": True, "payload": {"value": "x"}},
-        acton.UnexpectedReplyError,
-        id="wrong shape",
-    ),
-    pytest.param({"success": True}, acton.NoReplyError, id="no payload"),
-    pytest.param(
-        {"success": "perhaps"}, acton.RemoteProtocolError, id="no answer at all"
-    ),
-]
-
-
-async def answer(stream: trio.abc.Stream, body: dict[str, Any]) -> dict[str, Any]:
-    """Read one request from *stream*, and answer it with *body*."""
-    data = bytes(await stream.receive_some())
-    request: dict[str, Any] = json.loads(data[7:])
-    kind = 2 if body.get("success") is True else 3
-    shown = {key: value for key, value in body.items() if value is not None}
-    await stream.send_all(
-        frame(kind, {"correlation_id": request["correlation_id"], **shown})
-    )
-    return request
+GOOD: dict[str, Any] = {"success": True, "payload": {"value": 3}}
 
 
 @pytest.mark.parametrize(("body", "error"), ANSWERS)
@@ -129,38 +42,60 @@ async def test_each_answer_is_raised_as_what_it_is(
     """An asker over a socket gets what an asker in the process would get."""
     ours, theirs = trio.testing.memory_stream_pair()
     async with acton.ipc.open_client(ours) as client, trio.open_nursery() as nursery:
-        nursery.start_soon(answer, theirs, body)
+        nursery.start_soon(answer_next, Peer(theirs), body)
         with pytest.raises(error) as caught:
             await client.actor("a").ask(GetValue())
 
-    if error is acton.RemoteRejection and body.get("message_type") == "Other":
-        assert caught.value == caught.value
-        assert str(caught.value) == "words"
-    if error is Refused:
-        assert isinstance(caught.value, Refused)
-        assert caught.value.left == 2
+    assert type(caught.value) is error
+    check_facts(caught.value, body)
 
 
-async def test_ask_and_send_over_memory_streams(
-    world: Any, autojump_clock: MockClock
+@pytest.mark.parametrize(("body", "error"), ANSWERS)
+async def test_each_answer_is_returned_where_types_are_not_at_hand(
+    autojump_clock: MockClock, body: dict[str, Any], error: type[Exception]
 ) -> None:
+    """Only the lack of an answer is raised."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    async with acton.ipc.open_client(ours) as client, trio.open_nursery() as nursery:
+        nursery.start_soon(answer_next, Peer(theirs), body)
+        try:
+            response = await client.request("a", "GetValue")
+        except acton.RemoteProtocolError as caught:
+            response = None
+            assert error is type(caught)  # noqa: PT017 - it is one of many
+
+    if response is None:
+        return
+    assert error is not acton.RemoteProtocolError
+    assert response.success is body["success"]
+    assert response.error_code == body.get("error_code")
+    assert (response.error or "") == body.get("error", "")
+    assert response.payload == body.get("payload")
+    assert response.message_type == body.get("message_type")
+
+
+async def test_ask_and_send_over_memory_streams(autojump_clock: MockClock) -> None:
     """The same calls as inside the process, over real frames."""
-    async with world() as w, acton.ipc.open_client(w.door.connect()) as client:
+    async with open_world() as w, acton.ipc.open_client(w.door.connect()) as client:
         service = client.actor("service")
         await service.send(SetValue(42))
         found = await client.discover()
 
         assert await service.ask(GetValue()) == Value(42)
+        assert await service.ask(Flush()) == Done()
+        assert await service.ask(Echo("é", 3)) == "ééé"
         assert [each.name for each in found.actors] == ["service"]
-        assert "messagepack" in found.capabilities
+        assert "SetValue" in found.actors[0].accepts
+        assert found.actors[0].ern == w.handle.id
+        assert {"messagepack", "cancel"} <= found.capabilities
         assert "GetValue" in found.message_types
 
 
 async def test_request_without_types_returns_errors_too(
-    world: Any, autojump_clock: MockClock
+    autojump_clock: MockClock,
 ) -> None:
     """Only the lack of an answer is raised."""
-    async with world() as w, acton.ipc.open_client(w.door.connect()) as client:
+    async with open_world() as w, acton.ipc.open_client(w.door.connect()) as client:
         good = await client.request("service", "GetValue", {})
         bad = await client.request("nobody", "GetValue", {})
 
@@ -172,122 +107,336 @@ async def test_request_without_types_returns_errors_too(
         assert (bad.success, bad.error_code) == (False, "ACTOR_NOT_FOUND")
 
 
-async def test_deadline_of_the_caller_travels(autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "milliseconds"),
+    [(2.0001, 2001), (2, 2000), (0.0001, 1), (10**6, 10**9), (math.inf, 30000)],
+)
+async def test_deadline_of_the_caller_travels(
+    autojump_clock: MockClock, seconds: float, milliseconds: int
+) -> None:
     """The peer hears how many milliseconds are left, rounded up."""
     ours, theirs = trio.testing.memory_stream_pair()
-    seen: list[Any] = []
-
-    async def serve() -> None:
-        seen.append(await answer(theirs, {"success": True, "payload": {"value": 1}}))
-
-    async with acton.ipc.open_client(ours) as client, trio.open_nursery() as nursery:
-        nursery.start_soon(serve)
-        with trio.fail_after(2.0001):
-            await client.actor("a").ask(GetValue())
-
-    assert seen[0]["response_timeout_ms"] == 2001
-    assert seen[0]["payload"] is None
-    assert seen[0]["expects_reply"]
-
-
-async def test_mute_server_does_not_keep_its_askers(autojump_clock: MockClock) -> None:
-    """Without a deadline an ask ends after 30 seconds, with one when that is."""
-    ours, _theirs = trio.testing.memory_stream_pair()
     async with acton.ipc.open_client(ours) as client:
-        with pytest.raises(acton.AskTimeoutError):
-            await client.actor("a").ask(GetValue())
-        with trio.move_on_after(3) as scope:
-            await client.actor("a").ask(GetValue())
-
-    assert scope.cancelled_caught
-    assert trio.current_time() == pytest.approx(33)
-
-
-async def test_silent_client_sends_heartbeats(
-    world: Any, autojump_clock: MockClock
-) -> None:
-    """An idle client is not cut off."""
-    async with world() as w, acton.ipc.open_client(w.door.connect()) as client:
-        await trio.sleep(200)
-
-        assert await client.actor("service").ask(GetValue()) == Value(0)
-
-
-async def test_end_of_the_connection_fails_all_who_wait(
-    autojump_clock: MockClock,
-) -> None:
-    """Nobody is left waiting, and later calls fail at once."""
-    ours, theirs = trio.testing.memory_stream_pair()
-    async with acton.ipc.open_client(ours) as client:
+        server = Peer(theirs)
         async with trio.open_nursery() as nursery:
 
             async def ask() -> None:
-                with pytest.raises(acton.PeerLostError):
+                with trio.move_on_after(seconds):
                     await client.actor("a").ask(GetValue())
 
             nursery.start_soon(ask)
-            nursery.start_soon(ask)
-            await wait_all_tasks_blocked()
-            await theirs.aclose()
-        with pytest.raises(acton.PeerLostError):
-            await client.actor("a").send(SetValue(1))
+            request = await answer_next(server, GOOD)
+
+    assert request["response_timeout_ms"] == milliseconds
+    assert request["payload"] is None
+    assert request["expects_reply"] is True
+    assert not request.get("expects_stream", False)
+    assert (request["target"], request["message_type"]) == ("a", "GetValue")
 
 
-@pytest.mark.parametrize(
-    ("data", "error"),
-    [
-        pytest.param(b"HTTP/1.1 400", acton.RemoteProtocolError, id="garbage"),
-        pytest.param(
-            frame(
-                3,
-                {
-                    "correlation_id": "__acton_connection_rejected__",
-                    "success": False,
-                    "error": "full",
-                    "error_code": "CONNECTION_LIMIT_REACHED",
-                    "payload": {"limit": 7},
-                },
-            ),
-            acton.ConnectionRefusedByPeerError,
-            id="refusal",
-        ),
-        pytest.param(
-            frame(3, {"correlation_id": "unknown", "success": False, "error": "bye"}),
-            acton.PeerLostError,
-            id="last words",
-        ),
-    ],
-)
-async def test_last_words_of_a_server_are_told_to_all(
-    autojump_clock: MockClock, data: bytes, error: type[Exception]
-) -> None:
-    """Whatever ends a connection is the reason that every call gives."""
-    ours, theirs = trio.testing.memory_stream_pair()
+async def test_mute_server_does_not_keep_its_askers(autojump_clock: MockClock) -> None:
+    """Without a deadline every call ends after 30 seconds, with one when that is."""
+    ours, _theirs = trio.testing.memory_stream_pair()
     async with acton.ipc.open_client(ours) as client:
-        await theirs.send_all(data)
+        handle = client.actor("a")
+        with pytest.raises(acton.AskTimeoutError):
+            await handle.ask(GetValue())
+        with pytest.raises(acton.AskTimeoutError):
+            await handle.send(SetValue(1))
+        with pytest.raises(acton.AskTimeoutError):
+            await client.request("a", "B")
+        with pytest.raises(acton.AskTimeoutError):
+            await client.discover()
+        with trio.move_on_after(3) as scope:
+            await handle.ask(GetValue())
+
+    assert scope.cancelled_caught
+    assert trio.current_time() == pytest.approx(123)
+
+
+async def test_send_waits_for_the_acknowledgement(autojump_clock: MockClock) -> None:
+    """It returns when the message is in the mailbox, not when it is written."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    server = Peer(theirs)
+    async with acton.ipc.open_client(ours) as client, trio.open_nursery() as nursery:
+        nursery.start_soon(client.actor("a").send, SetValue(1))
+        request = await next_request(server)
         await wait_all_tasks_blocked()
-        for _ in range(2):
-            with pytest.raises(error):
-                await client.actor("a").ask(GetValue())
+        waiting = len(nursery.child_tasks)
+        body = {"success": True, "payload": {"status": "delivered"}}
+        await server.write(answer_frame(request["correlation_id"], body))
+
+    assert waiting == 1
+    assert not request.get("expects_reply", False)
+    assert request["payload"] == {"value": 1}
 
 
-async def test_late_answers_and_pushes_are_passed_over(
+async def test_many_tasks_share_a_client(autojump_clock: MockClock) -> None:
+    """Each gets the answer to its own question, in whatever order they come."""
+    answers: list[tuple[str, str]] = []
+    async with open_world() as w, acton.ipc.open_client(w.door.connect()) as client:
+        service = client.actor("service")
+
+        async def ask(text: str) -> None:
+            answers.append((text, await service.ask(Echo(text))))
+
+        async with trio.open_nursery() as nursery:
+            for number in range(300):
+                nursery.start_soon(ask, f"{number}")
+
+    assert len(answers) == 300
+    assert all(asked == answer for asked, answer in answers)
+
+
+async def test_answers_in_reverse_find_their_askers(autojump_clock: MockClock) -> None:
+    """Answers are matched by id alone, and ids do not repeat."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    server = Peer(theirs)
+    got: dict[int, Value] = {}
+    async with acton.ipc.open_client(ours) as client, trio.open_nursery() as nursery:
+
+        async def ask(number: int) -> None:
+            await trio.sleep(number)
+            got[number] = await client.actor("a").ask(GetValue())
+
+        for number in range(5):
+            nursery.start_soon(ask, number)
+        ids = [(await next_request(server))["correlation_id"] for _ in range(5)]
+        for number, cid in reversed(list(enumerate(ids))):
+            body = GOOD | {"payload": {"value": number}}
+            await server.write(answer_frame(cid, body))
+
+    assert got == {number: Value(number) for number in range(5)}
+    assert len(set(ids)) == 5
+
+
+async def test_asker_that_gives_up_leaves_at_once_and_its_answer_goes_nowhere(
     autojump_clock: MockClock,
 ) -> None:
-    """An answer to nobody goes nowhere."""
+    """A late answer never reaches another asker."""
     ours, theirs = trio.testing.memory_stream_pair()
-    push = {
-        "notification_id": "p",
-        "message_type": "T",
-        "payload": 1,
-        "timestamp_ms": 1,
-    }
-    late = {"correlation_id": "req_99", "success": True}
+    server = Peer(theirs)
     async with acton.ipc.open_client(ours) as client, trio.open_nursery() as nursery:
-        await theirs.send_all(frame(2, late) + frame(5, push) + frame(1, {}))
-        nursery.start_soon(answer, theirs, {"success": True, "payload": {"value": 3}})
+        with trio.move_on_after(1):
+            await client.actor("a").ask(GetValue())
+        left_at = trio.current_time()
+        abandoned = await next_request(server)
+        nursery.start_soon(answer_next, server, GOOD)
+        late = GOOD | {"payload": {"value": 666}}
+        await server.write(answer_frame(abandoned["correlation_id"], late))
 
         assert await client.actor("a").ask(GetValue()) == Value(3)
+    assert left_at == pytest.approx(1)
+
+
+async def test_deadline_reaches_the_work(autojump_clock: MockClock) -> None:
+    """A handler that only reads is cancelled when its asker is out of time."""
+    async with open_world() as w, acton.ipc.open_client(w.door.connect()) as client:
+        with trio.move_on_after(2):
+            await client.actor("service").ask(Nap(50))
+        await trio.sleep(1)
+
+        assert w.service.log == ["nap began", "nap cancelled"]
+
+
+async def test_giving_up_reaches_the_work(autojump_clock: MockClock) -> None:
+    """So it is when its asker is cancelled without a deadline."""
+    async with open_world() as w, acton.ipc.open_client(w.door.connect()) as client:
+        await client.discover()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.actor("service").ask, Nap(20))
+            await wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        await trio.sleep(1)
+
+        assert w.service.log == ["nap began", "nap cancelled"]
+
+
+async def test_giving_up_reaches_the_work_of_a_server_not_asked_for_it(
+    autojump_clock: MockClock,
+) -> None:
+    """Whoever asks need not know what the server can do."""
+    async with open_world() as w, acton.ipc.open_client(w.door.connect()) as client:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.actor("service").ask, Nap(20))
+            nursery.start_soon(client.request, "service", "Nap", {"seconds": 20})
+            await wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        await trio.sleep(1)
+
+        assert sorted(w.service.log) == ["nap began"] * 2 + ["nap cancelled"] * 2
+        assert w.listener.statistics().in_flight_requests == 0
+
+
+async def test_only_what_is_asked_is_called_back(autojump_clock: MockClock) -> None:
+    """What was sent is the actor's own; what was answered is over."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    server = Peer(theirs)
+    async with acton.ipc.open_client(ours) as client:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.discover)
+            _, question = await server.read()
+            able = dict.fromkeys(
+                ("messagepack", "streaming", "push", "discovery", "cancel"), True
+            )
+            version = {
+                "current": 2,
+                "min_supported": 1,
+                "max_supported": 2,
+                "description": "",
+                "capabilities": able,
+            }
+            body = {"success": True, "protocol_version": version}
+            await server.write(answer_frame(question["correlation_id"], body))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer_next, server, GOOD)
+            await client.actor("a").ask(GetValue())
+        with trio.move_on_after(1):
+            await client.actor("a").send(SetValue(1))
+        with trio.move_on_after(1):
+            await client.actor("a").ask(GetValue())
+        await wait_all_tasks_blocked()
+    frames = [await server.read() for _ in range(4)]
+    kinds = [kind for kind, _ in frames]
+    asked, cancelled = frames[1][1], frames[2][1]
+
+    assert kinds == [REQUEST, REQUEST, CANCEL, 0]
+    assert asked["message_type"] == "GetValue"
+    assert cancelled == {"correlation_id": asked["correlation_id"]}
+
+
+async def test_asker_that_was_cancelled_before_sends_nothing(
+    autojump_clock: MockClock,
+) -> None:
+    """As everywhere in trio, what begins cancelled has no effect."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    async with acton.ipc.open_client(ours) as client:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await client.actor("a").send(SetValue(1))
+        await wait_all_tasks_blocked()
+
+    assert scope.cancelled_caught
+    assert await Peer(theirs).read_frame() == END
+
+
+async def test_server_that_cannot_cancel_is_not_told_to(
+    autojump_clock: MockClock,
+) -> None:
+    """A frame that a reference server does not know would end the connection."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    server = Peer(theirs)
+    async with acton.ipc.open_client(ours) as client, trio.open_nursery() as nursery:
+        nursery.start_soon(client.actor("a").ask, GetValue())
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    kinds: list[int] = []
+    while (kind := (await server.read())[0]) != 0:
+        kinds.append(kind)
+
+    assert REQUEST in kinds
+    assert CANCEL not in kinds
+
+
+async def test_change_goes_on_though_its_asker_is_out_of_time(
+    autojump_clock: MockClock,
+) -> None:
+    """Half a change would be worse."""
+    async with open_world() as w, acton.ipc.open_client(w.door.connect()) as client:
+        with trio.move_on_after(2):
+            await client.actor("service").ask(Grind(5))
+        value = await client.actor("service").ask(GetValue())
+
+        assert value == Value(0)
+        assert w.service.log == ["grind began", "grind ended"]
+
+
+async def test_asker_that_gives_up_while_writing_breaks_no_frame(
+    autojump_clock: MockClock,
+) -> None:
+    """What others write behind it is still understood."""
+    async with open_world() as w:
+        # Holds no byte by itself: whoever writes waits for who reads.
+        ours, theirs = trio.testing.lockstep_stream_pair()
+        async with acton.ipc.open_client(ours) as client:
+            with trio.move_on_after(1):
+                await client.actor("a").ask(Echo("x" * 100_000))
+            server = Peer(theirs)
+            async with trio.open_nursery() as nursery:
+                got: list[Value] = []
+
+                async def ask() -> None:
+                    got.append(await client.actor("a").ask(GetValue()))
+
+                nursery.start_soon(ask)
+                request = await next_request(server)
+                while request["message_type"] != "GetValue":
+                    request = await next_request(server)
+                await server.write(answer_frame(request["correlation_id"], GOOD))
+
+            assert got == [Value(3)]
+        assert w.service.log == []
+
+
+async def test_idle_client_sends_heartbeats(autojump_clock: MockClock) -> None:
+    """An idle client is not cut off."""
+    async with open_world() as w, acton.ipc.open_client(w.door.connect()) as client:
+        await trio.sleep(1000)
+
+        assert await client.actor("service").ask(GetValue()) == Value(0)
+        assert w.listener.statistics().connections_accepted == 1
+
+
+async def test_headers_are_none_of_a_plain_asker(autojump_clock: MockClock) -> None:
+    """Plain code has nothing to send beside its message."""
+    async with open_world() as w, acton.ipc.open_client(w.door.connect()) as client:
+        assert await client.actor("service").ask(GetHeaders()) == {}
+
+
+async def test_stream_is_closed_with_the_block(autojump_clock: MockClock) -> None:
+    """The server sees the end, however the block is left."""
+    for error in (None, KeyError):
+        ours, theirs = trio.testing.memory_stream_pair()
+        try:
+            async with acton.ipc.open_client(ours):
+                if error:
+                    raise error
+        except KeyError:
+            pass
+
+        assert await Peer(theirs).read_frame() == END
+
+
+async def test_handle_of_a_closed_client_raises_at_once(
+    autojump_clock: MockClock,
+) -> None:
+    """It does not wait for an answer that cannot come."""
+    ours, _theirs = trio.testing.memory_stream_pair()
+    async with acton.ipc.open_client(ours) as client:
+        handle = client.actor("a")
+    with pytest.raises(acton.PeerLostError):
+        await handle.ask(GetValue())
+    with pytest.raises(acton.PeerLostError):
+        await handle.send(SetValue(1))
+
+    assert trio.current_time() == 0
+
+
+async def test_who_waits_when_the_client_is_closed_hears_of_it(
+    autojump_clock: MockClock,
+) -> None:
+    """An asker that outlives the block is not left waiting."""
+    ours, _theirs = trio.testing.memory_stream_pair()
+    async with trio.open_nursery() as nursery, acton.ipc.open_client(ours) as client:
+
+        async def ask() -> None:
+            with pytest.raises(acton.PeerLostError, match="closed"):
+                await client.actor("a").ask(GetValue())
+
+        nursery.start_soon(ask)
+        await wait_all_tasks_blocked()
+
+    assert trio.current_time() == 0
 
 
 async def test_body_error_leaves_the_client_as_it_is(autojump_clock: MockClock) -> None:
@@ -298,15 +447,17 @@ async def test_body_error_leaves_the_client_as_it_is(autojump_clock: MockClock) 
             raise KeyError("mine")  # noqa: EM101
 
 
-@pytest.mark.parametrize("thing", [Local(), 3, GetValue])
+@pytest.mark.parametrize("thing", [Private(), Unlisted(1), 3, GetValue, None])
 async def test_what_does_not_travel_is_a_type_error(
     autojump_clock: MockClock, thing: Any
 ) -> None:
     """The mistake is named where it is made, before anything is sent."""
-    ours, _theirs = trio.testing.memory_stream_pair()
+    ours, theirs = trio.testing.memory_stream_pair()
     async with acton.ipc.open_client(ours) as client:
         with pytest.raises(TypeError, match="ipc=True"):
             await client.actor("a").send(thing)
+
+    assert await Peer(theirs).read_frame() == END
 
 
 async def test_asking_what_has_no_reply_is_a_type_error(
@@ -319,133 +470,3 @@ async def test_asking_what_has_no_reply_is_a_type_error(
             await client.actor("a").ask(SetValue(1))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         with pytest.raises(acton.SerializationError):
             await client.request("a", "B", object())
-
-
-# --- the blocking client, and real sockets
-
-
-class FakeServer:
-    """Answers on a socket from a thread, as it is told."""
-
-    def __init__(self, path: Path, talk: Callable[[socket.socket], None]) -> None:
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
-        self._listener.listen()
-        self._talk = talk
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        connection, _ = self._listener.accept()
-        with connection:
-            self._talk(connection)
-
-    def join(self) -> None:
-        """Wait for the end."""
-        self._thread.join()
-        self._listener.close()
-
-
-def replying(body: dict[str, Any]) -> Callable[[socket.socket], None]:
-    """Return what answers each request with *body*, until the client leaves."""
-
-    def talk(connection: socket.socket) -> None:
-        while data := connection.recv(65536):
-            cid = json.loads(data[7:])["correlation_id"]
-            kind = 2 if body.get("success") is True else 3
-            shown = {key: value for key, value in body.items() if value is not None}
-            late = frame(2, {"correlation_id": "late", "success": True})
-            connection.sendall(late + frame(kind, {"correlation_id": cid, **shown}))
-
-    return talk
-
-
-@pytest.mark.parametrize(("body", "error"), ANSWERS)
-def test_blocking_client_raises_the_same(
-    tmp_path: Path, body: dict[str, Any], error: type[Exception]
-) -> None:
-    """What a trio asker gets, a blocking one gets."""
-    server = FakeServer(tmp_path / "s", replying(body))
-    with acton.ipc.BlockingClient(tmp_path / "s") as client, pytest.raises(error):
-        client.actor("a").ask(GetValue())
-    server.join()
-
-
-def test_blocking_client_asks_sends_and_requests(tmp_path: Path) -> None:
-    """The same calls, from code that blocks."""
-    server = FakeServer(
-        tmp_path / "s", replying({"success": True, "payload": {"value": 4}})
-    )
-    with acton.ipc.BlockingClient(tmp_path / "s") as client:
-        handle = client.actor("a")
-        handle.send(SetValue(1))
-
-        assert handle.ask(GetValue()) == Value(4)
-        assert client.request("a", "GetValue").payload == {"value": 4}
-        with pytest.raises(acton.PeerRejectedError):
-            client.discover()
-    server.join()
-    with pytest.raises(acton.PeerLostError, match="closed"):
-        handle.ask(GetValue())
-
-
-def listening(connection: socket.socket) -> None:
-    """Read, and say nothing."""
-    connection.recv(1)
-
-
-def test_blocking_client_gives_up_on_a_mute_server(tmp_path: Path) -> None:
-    """A timeout ends the call, and the client can be used on."""
-    server = FakeServer(tmp_path / "s", listening)
-    with acton.ipc.BlockingClient(tmp_path / "s") as client:
-        with pytest.raises(acton.AskTimeoutError):
-            client.actor("a").ask(GetValue(), timeout=0)
-        client.close()
-    server.join()
-
-
-@pytest.mark.parametrize(
-    ("data", "error"),
-    [
-        pytest.param(b"garbage of any kind", acton.RemoteProtocolError, id="garbage"),
-        pytest.param(b"", acton.PeerLostError, id="the end"),
-        pytest.param(
-            frame(
-                3,
-                {
-                    "correlation_id": "__acton_connection_rejected__",
-                    "success": False,
-                    "error_code": "ACCESS_DENIED",
-                },
-            ),
-            acton.ConnectionRefusedByPeerError,
-            id="refusal",
-        ),
-        pytest.param(
-            frame(3, {"correlation_id": "unknown", "success": False, "error": "bye"}),
-            acton.PeerLostError,
-            id="last words",
-        ),
-    ],
-)
-def test_blocking_client_is_told_the_last_words(
-    tmp_path: Path, data: bytes, error: type[Exception]
-) -> None:
-    """It never hangs on a server that leaves, and says why every time."""
-
-    def talk(connection: socket.socket) -> None:
-        connection.recv(65536)
-        connection.sendall(data)
-
-    server = FakeServer(tmp_path / "s", talk)
-    with acton.ipc.BlockingClient(tmp_path / "s") as client:
-        for _ in range(2):
-            with pytest.raises(error):
-                client.actor("a").ask(GetValue())
-    server.join()
-
-
-def test_nobody_listens_is_an_os_error(tmp_path: Path) -> None:
-    """A missing socket is what it is."""
-    with pytest.raises(FileNotFoundError):
-        acton.ipc.BlockingClient(tmp_path / "none")

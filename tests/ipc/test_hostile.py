@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tracemalloc
-from typing import Any
 
 import pytest
 import trio
 from hypothesis import HealthCheck, given, settings, strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
+
+from .peers import open_world
 
 JSON_DEEP = b'{"correlation_id":"deep","payload":' + b"[" * 100_000
 
@@ -40,10 +41,10 @@ def framed(
     ],
 )
 async def test_bad_header_is_answered_and_ends_its_connection(
-    world: Any, autojump_clock: MockClock, data: bytes, code: str
+    autojump_clock: MockClock, data: bytes, code: str
 ) -> None:
     """The peer hears why before it is closed; the others go on."""
-    async with world() as w:
+    async with open_world() as w:
         bad, good = w.peer(), w.peer()
         await bad.write(data)
         kind, answer = await bad.read()
@@ -72,10 +73,10 @@ async def test_bad_header_is_answered_and_ends_its_connection(
     ],
 )
 async def test_bad_body_is_answered_and_the_connection_goes_on(
-    world: Any, autojump_clock: MockClock, payload: bytes, cid: str
+    autojump_clock: MockClock, payload: bytes, cid: str
 ) -> None:
     """The id is saved where it can be, and the next request is served."""
-    async with world() as w:
+    async with open_world() as w:
         peer = w.peer()
         await peer.write(framed(payload))
         _, answer = await peer.read()
@@ -88,10 +89,10 @@ async def test_bad_body_is_answered_and_the_connection_goes_on(
 
 
 async def test_payload_nested_too_deep_reaches_no_actor(
-    world: Any, autojump_clock: MockClock
+    autojump_clock: MockClock,
 ) -> None:
     """A well-formed body can hold a hostile payload."""
-    async with world() as w:
+    async with open_world() as w:
         peer = w.peer()
         deep = b'{"value":' + b"[" * 50_000 + b"]" * 50_000 + b"}"
         body = (
@@ -104,11 +105,9 @@ async def test_payload_nested_too_deep_reaches_no_actor(
         assert answer["error_code"] == "SERIALIZATION_ERROR"
 
 
-async def test_absurd_announcement_costs_no_memory(
-    world: Any, autojump_clock: MockClock
-) -> None:
+async def test_absurd_announcement_costs_no_memory(autojump_clock: MockClock) -> None:
     """Memory stays flat however much is announced."""
-    async with world() as w:
+    async with open_world() as w:
         tracemalloc.start()
         for _ in range(20):
             peer = w.peer()
@@ -120,11 +119,9 @@ async def test_absurd_announcement_costs_no_memory(
         assert peak < 5_000_000
 
 
-async def test_truncated_frame_ends_quietly(
-    world: Any, autojump_clock: MockClock
-) -> None:
+async def test_truncated_frame_ends_quietly(autojump_clock: MockClock) -> None:
     """A peer that leaves amid a frame leaves nothing behind."""
-    async with world() as w:
+    async with open_world() as w:
         peer = w.peer()
         await peer.write(framed(b"{}")[:5])
         await peer.stream.aclose()
@@ -133,11 +130,9 @@ async def test_truncated_frame_ends_quietly(
         assert w.listener.statistics().connections_active == 0
 
 
-async def test_answers_to_the_server_are_ignored(
-    world: Any, autojump_clock: MockClock
-) -> None:
+async def test_answers_to_the_server_are_ignored(autojump_clock: MockClock) -> None:
     """What only a server may say is read, and dropped."""
-    async with world() as w:
+    async with open_world() as w:
         peer = w.peer()
         await peer.write(framed(b"{}", frame_type=2) + framed(b"{}", frame_type=9))
         await peer.request("r", "GetValue", {})
@@ -146,10 +141,10 @@ async def test_answers_to_the_server_are_ignored(
 
 
 async def test_overlong_id_is_refused_and_the_connection_goes_on(
-    world: Any, autojump_clock: MockClock
+    autojump_clock: MockClock,
 ) -> None:
     """Up to 1024 bytes of any text come back; more is a violation."""
-    async with world() as w:
+    async with open_world() as w:
         peer = w.peer()
         await peer.request("é" * 512, "GetValue", {})
         _, fits = await peer.read()
@@ -167,14 +162,14 @@ async def test_overlong_id_is_refused_and_the_connection_goes_on(
 )
 @given(data=st.binary(max_size=200))
 async def test_no_bytes_hurt_anybody_else(
-    world: Any, autojump_clock: MockClock, data: bytes
+    autojump_clock: MockClock, data: bytes
 ) -> None:
     """Whatever one connection says, the next one is served."""
-    async with world() as w:
+    async with open_world() as w:
         bad = w.peer()
         with trio.move_on_after(1):
             await bad.write(data)
-            await bad.stream.send_eof()
+            await bad.say_no_more()
         good = w.peer()
         await good.request("r", "GetValue", {})
 

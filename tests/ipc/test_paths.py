@@ -207,19 +207,3 @@ def test_impossible_setting_is_a_config_error(wrong: object) -> None:
     assert callable(wrong)
     with pytest.raises(acton.ConfigError, match="expected"):
         wrong()
-
-
-async def test_single_answer_that_does_not_come_is_an_error() -> None:
-    """A peer that leaves or refuses does not keep a script waiting."""
-    ours, theirs = trio.testing.memory_stream_pair()
-    refusal = (
-        b'{"correlation_id":"__acton_connection_rejected__","success":false,'
-        b'"error":"no","error_code":"ACCESS_DENIED"}'
-    )
-    head = len(refusal).to_bytes(4, "big") + b"\x02\x03\x01"
-    await theirs.send_all(b"\x00\x00\x00\x02\x01\x04{}" + head + refusal)
-    with pytest.raises(acton.ConnectionRefusedByPeerError):
-        await acton.ipc.protocol.read_response(ours, 1024)
-    await theirs.aclose()
-    with pytest.raises(acton.PeerLostError):
-        await acton.ipc.protocol.read_response(ours, 1024)

@@ -6,8 +6,9 @@ import inspect
 import sys
 import typing
 from collections.abc import Iterable, MutableMapping
+from contextlib import suppress
 
-__all__ = ["name_of", "publish_names"]
+__all__ = ["name_of", "note", "publish_names", "shown"]
 
 
 def publish_names(
@@ -52,8 +53,31 @@ def _rename(thing: object, home: str) -> None:
 def name_of(thing: object) -> str:
     """Return how to call *thing* in a message to a person.
 
+    Where a function holds it says nothing to them.
+
     >>> name_of(int), name_of(print), name_of(3)
     ('int', 'print', '3')
     """
     name = getattr(thing, "__qualname__", None)
-    return name if isinstance(name, str) else repr(thing)
+    return name.rpartition("<locals>.")[2] if isinstance(name, str) else shown(thing)
+
+
+def shown(thing: object, limit: int = 200) -> str:
+    """Return *thing* as it is shown in a message to a person, which never fails.
+
+    Args:
+        thing: Anything, also what cannot show itself.
+        limit: The longest text, in characters; the rest is left out.
+    """
+    try:
+        text = repr(thing)
+    except Exception as error:  # noqa: BLE001 - whatever its class makes of that
+        reason = type(error).__name__
+        text = f"<{type(thing).__qualname__}, whose repr raises {reason}>"
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def note(error: BaseException, text: str) -> None:
+    """Add *text* to the notes of *error*, if its class lets anybody do so."""
+    with suppress(Exception):
+        error.add_note(text)

@@ -8,7 +8,7 @@ from typing import final
 
 import attrs
 
-from .._base.util import publish_names
+from .._base.util import publish_names, shown
 from .._runtime.config import Config
 from .._runtime.runtime import RuntimeCore
 from .._runtime.scope import open_scope
@@ -58,6 +58,7 @@ async def open_runtime(config: Config | None = None) -> AsyncGenerator[Runtime, 
         config: Timeouts and limits; the reference's defaults if not given.
 
     Raises:
+        TypeError: If *config* is no `Config`.
         BaseExceptionGroup: If actors failed and nobody handled it.  Its
             members are the exceptions as they were raised, each with a note
             of the actor and the message; the block's own joins them.
@@ -66,6 +67,9 @@ async def open_runtime(config: Config | None = None) -> AsyncGenerator[Runtime, 
         Handlers are cancelled at once; then stop hooks run, shielded, within
         ``timeouts.actor_shutdown``.
     """
+    if config is not None and not isinstance(config, Config):
+        msg = f"open_runtime takes a Config, not {shown(config)}"
+        raise TypeError(msg)
     async with open_scope(Runtime, config or Config()) as runtime:
         yield runtime
 

@@ -9,7 +9,15 @@ from typing import Final, Protocol, final
 import attrs
 import trio
 
-__all__ = ["NO_HEADERS", "Activity", "Wait", "breathe", "current_activity"]
+__all__ = [
+    "NO_HEADERS",
+    "Activity",
+    "Wait",
+    "breathe",
+    "current_activity",
+    "waiting",
+    "waiting_activity",
+]
 
 NO_HEADERS: Final[Mapping[str, str]] = {}
 
@@ -50,6 +58,31 @@ current_activity: Final[ContextVar[Activity | None]] = ContextVar(
     "acton_trio_activity", default=None
 )
 """Inherited by the tasks that a handler starts in nurseries of its own."""
+
+
+def waiting_activity() -> Activity | None:
+    """Return the activity that waits if this task does; ``None`` if none does."""
+    activity = current_activity.get()
+    return None if activity is None or activity.is_background else activity
+
+
+@final
+class waiting:  # noqa: N801 - read as a statement
+    """Lets it be seen, in its block, that the running handler waits for something."""
+
+    __slots__ = ("_activity", "_wait")
+
+    def __init__(self, wait: Wait) -> None:
+        self._wait = wait
+
+    def __enter__(self) -> None:
+        self._activity = waiting_activity()
+        if self._activity is not None:
+            self._activity.waits.append(self._wait)
+
+    def __exit__(self, *_: object) -> None:
+        if self._activity is not None:
+            self._activity.waits.remove(self._wait)
 
 
 # A send that finds room need not switch tasks, but somebody who only ever

@@ -25,13 +25,14 @@ import inspect
 import typing
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any, TypeVarTuple, final
 
 import attrs
 import trio
 
 from .._base.errors import ActorStoppedError
-from .._base.util import name_of
+from .._base.util import name_of, note, shown
 from .activity import NO_HEADERS, Activity, current_activity
 from .actor import Behaviour, Hook, HookName
 from .context import Context
@@ -75,6 +76,9 @@ class Cell:
     may_clean_up: Callable[[], Awaitable[None]]
     """Waits until it is this actor's turn to run what is left of its life."""
 
+    failed: Callable[[], None]
+    """Called each time that something goes wrong, when it does."""
+
     failures: list[BaseException] = attrs.field(factory=list[BaseException], init=False)
     """What ended it, as it was raised; empty after a normal end."""
 
@@ -87,6 +91,11 @@ class Cell:
     _is_entering: bool = attrs.field(default=False, init=False)
     """Whether a lifespan is being entered, which only *whole* is around."""
 
+    _has_worked: bool = attrs.field(default=False, init=False)
+    # Background tasks of a lifespan that is being entered.
+    _early: list[Callable[[trio.Nursery], None]] = attrs.field(
+        factory=list["Callable[[trio.Nursery], None]"], init=False
+    )
     _dispatcher: Dispatcher | None = attrs.field(default=None, init=False)
     _crew: trio.Nursery | None = attrs.field(default=None, init=False)
     _whole: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
@@ -116,7 +125,19 @@ class Cell:
 
     def cut_short(self, reason: str) -> None:
         """Cancel handlers and start hooks; clean-up still runs, bounded."""
+        self._work.cancel(reason=reason)
         self._bound_end()
+        if self._is_entering:
+            self._whole.cancel(reason=reason)
+
+    def fail(self, error: BaseException) -> None:
+        """End now, with *error*; handlers are cancelled, clean-up still runs."""
+        self.failures.append(error)
+        self.failed()
+        # What goes wrong in a cancellation is not what ended the others.
+        if self._dispatcher is not None and not self._work.cancel_called:
+            self._dispatcher.failure = error
+        reason = f"{self.seat.name} failed: {shown(error)}"
         self._work.cancel(reason=reason)
         if self._is_entering:
             self._whole.cancel(reason=reason)
@@ -127,15 +148,28 @@ class Cell:
         args: tuple[*Ts],
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> None:
-        """Start a task that dies with the incarnation.
+        """Start a task that dies with the incarnation, once its lifespan is in.
 
         Raises:
             ActorStoppedError: If the incarnation has ended.
         """
-        if self._crew is None:
+        if self._has_worked:
             raise ActorStoppedError(self.seat.name, "has ended, and starts no tasks")
+        task = partial(self._start_background, async_fn, args, headers)
+        if self._crew is not None:
+            task(self._crew)
+        else:
+            self._early.append(task)
+
+    def _start_background(
+        self,
+        async_fn: Callable[[*Ts], Awaitable[object]],
+        args: tuple[*Ts],
+        headers: Mapping[str, str],
+        crew: trio.Nursery,
+    ) -> None:
         name = f"{self.seat.name}: {name_of(async_fn)}"
-        self._crew.start_soon(self._background, async_fn, args, headers, name=name)
+        crew.start_soon(self._background, async_fn, args, headers, name=name)
 
     # --- its life
 
@@ -144,13 +178,18 @@ class Cell:
         current_activity.set(None)
         with self._whole:
             await self._parted(self._whole_life)
+        if self._dispatcher is not None:
+            self._dispatcher.verdicts.decide(self.failures)
         with self._last:
             await self._parted(self._hook, "after_stop")
+        # What it has kept, reply addresses too, goes with it.
+        self._model = self._dispatcher = None
+        self.seat.mailbox.serve(self._exclusive_types())
 
     async def _whole_life(self) -> None:
-        self._model = self.recipe.build()
-        self._behaviour = self.recipe.behaviour_of(self._model)
-        self.seat.mailbox.exclusive_types = self._exclusive_types()
+        with self._noting("its factory"):
+            self._model = self.recipe.build()
+            self._behaviour = self.recipe.behaviour_of(self._model)
         self.seat.accepts = tuple(self._behaviour.handlers)
         lifespan = self._behaviour.hooks.get("lifespan")
         if lifespan is None:
@@ -167,10 +206,12 @@ class Cell:
     async def _working_life(self) -> None:
         with self._work:
             async with trio.open_nursery() as self._crew:
+                while self._early:
+                    self._early.pop(0)(self._crew)
                 # The nursery would wrap what is raised in here in a group.
                 await self._parted(self._work_through, self._crew)
                 self._crew.cancel_scope.cancel(reason=f"{self.seat.name} has ended")
-        self._crew = None
+        self._crew, self._has_worked = None, True
         if self._dispatcher is not None:
             self._dispatcher.settle_errands()
             self._dispatcher.put_back()
@@ -185,8 +226,9 @@ class Cell:
             self._behaviour,
             crew,
             self._work,
-            Verdicts(self.seat, self._fail),
+            Verdicts(self.seat, self.fail),
         )
+        self.seat.mailbox.serve(self._exclusive_types(), self._dispatcher.is_held)
         await self._hook("before_start")
         await self._hook("after_start")
         self.has_started = True
@@ -210,8 +252,14 @@ class Cell:
         return frozenset(each for each in handlers if handlers[each].exclusive)
 
     def _bound_end(self) -> None:
-        """Begin the time in which all that is left has to be done."""
+        """Begin the time in which all that is left has to be done.
+
+        What ends gracefully has one budget for its work and for this; what was
+        cut short gets another one to clean up.
+        """
         end = min(self._last.deadline, self._budget_end())
+        if not self._work.cancel_called:
+            end = min(end, self._work.deadline)
         self._whole.deadline = self._last.deadline = end
 
     def _bound(self, scope: trio.CancelScope) -> None:
@@ -226,14 +274,20 @@ class Cell:
         hook = self._behaviour.hooks.get(name)
         if hook is None:
             return
-        with self._acting():
-            try:
-                result = hook.function(self._model, *self._context(hook))
-                if inspect.isawaitable(result):
-                    await result
-            except Exception as error:
-                error.add_note(f"in {self.seat.name}, hook {name_of(hook.function)}")
-                raise
+        with self._acting(), self._noting(f"hook {name_of(hook.function)}"):
+            result = hook.function(self._model, *self._context(hook))
+            if inspect.isawaitable(result):
+                await result
+
+    @contextmanager
+    def _noting(self, where: str) -> Generator[None, None, None]:
+        """Have what is raised in the block say where that was."""
+        try:
+            yield
+        except BaseException as error:
+            if not isinstance(error, trio.Cancelled) and not self._knows(error):
+                note(error, f"in {self.seat.name}, {where}")
+            raise
 
     @contextmanager
     def _acting(self) -> Generator[None, None, None]:
@@ -245,12 +299,14 @@ class Cell:
             yield
         finally:
             self.seat.mailbox.running.discard(activity)
+            # Tasks that it has started in a nursery of its own may go on.
+            activity.is_background = True
             current_activity.set(None)
 
     @asynccontextmanager
     async def _within(self, lifespan: Hook) -> AsyncGenerator[None, None]:
         enter = asynccontextmanager(lifespan.function)
-        with ExitStack() as acting:
+        with ExitStack() as acting, self._noting("lifespan"):
             acting.enter_context(self._acting())
             async with enter(self._model, *self._context(lifespan)):
                 # Between its ends it is others who act.
@@ -271,13 +327,16 @@ class Cell:
     ) -> None:
         name = self.seat.name
         current_activity.set(Activity(name, self.handle, headers, is_background=True))
-        await self._parted(async_fn, *args, note=f"in {name}, background task")
+        await self._parted(self._as_background, async_fn, args)
+
+    async def _as_background(
+        self, async_fn: Callable[[*Ts], Awaitable[object]], args: tuple[*Ts]
+    ) -> None:
+        with self._noting("background task"):
+            await async_fn(*args)
 
     async def _parted(
-        self,
-        async_fn: Callable[[*Ts], Awaitable[object]],
-        *args: *Ts,
-        note: str | None = None,
+        self, async_fn: Callable[[*Ts], Awaitable[object]], *args: *Ts
     ) -> None:
         """Keep what goes wrong; give trio's scopes back what is theirs."""
         try:
@@ -285,22 +344,13 @@ class Cell:
         except BaseException as error:  # noqa: BLE001, ASYNC103 - parted
             cancelled, failure = part(error)
             if failure is not None and not self._knows(failure):
-                if note is not None:
-                    failure.add_note(note)
-                self._fail(failure)
+                self.fail(failure)
             if cancelled is not None:
                 raise cancelled from None  # noqa: ASYNC104 - it is
 
-    def _fail(self, error: BaseException) -> None:
-        self.failures.append(error)
-        # What goes wrong in a cancellation is not what ended the others.
-        if self._dispatcher is not None and not self._work.cancel_called:
-            self._dispatcher.failure = error
-        self._work.cancel(reason=f"{self.seat.name} failed: {error!r}")
-
     def _knows(self, error: BaseException) -> bool:
         """Return whether *error* is old news, wrapped or not."""
-        if error in self.failures:
+        if any(each is error for each in self.failures):
             return True
         if not isinstance(error, BaseExceptionGroup):
             return False

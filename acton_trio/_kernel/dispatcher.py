@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
-from typing import Final, final
+from types import CoroutineType
+from typing import Any, Final, final
 
 import attrs
 import trio
@@ -27,6 +28,7 @@ from .activity import NO_HEADERS, Activity, current_activity
 from .actor import Behaviour
 from .context import Context, Incarnation
 from .envelope import EXPIRED, Ask, Envelope
+from .gates import GATES, may_begin
 from .handlers import Handler, find_error_handler
 from .parting import part
 from .seat import Seat
@@ -72,6 +74,33 @@ class _Budget:
         )
 
 
+def _never() -> bool:
+    return False
+
+
+@final
+@attrs.define(eq=False)
+class _Errand:
+    """A failure that waits for its `on_error`; it is where its message is then."""
+
+    turn: Turn
+    """The turn that failed."""
+
+    error: BaseException
+    handler: Handler
+
+    def give_up(self, envelope: Envelope) -> None:
+        """Do nothing: whoever has gone, the failure wants to be dealt with."""
+
+    def describe(self, envelopes: Sequence[Envelope]) -> Sequence[str]:
+        """Say so."""
+        return ["its handler failed, and waits for on_error"] * len(envelopes)
+
+    def blockers(self, envelope: Envelope) -> Collection[Activity]:  # noqa: ARG002 - for all alike
+        """Return whatever runs: it has to be alone."""
+        return self.turn.seat.mailbox.running
+
+
 @final
 @attrs.define(eq=False)
 class Dispatcher:
@@ -95,11 +124,10 @@ class Dispatcher:
     _readers: int = attrs.field(default=0, init=False)
     # Those of them that have not taken their first step, in their order.
     _to_begin: dict[Turn, None] = attrs.field(factory=dict["Turn", None], init=False)
-    _streams: set[Turn] = attrs.field(factory=set[Turn], init=False)
+    _streams: dict[Turn, None] = attrs.field(factory=dict["Turn", None], init=False)
     # Failures that have an `on_error`, which has to wait until it is alone.
-    _errands: deque[tuple[Turn, BaseException, Handler]] = attrs.field(
-        factory=deque[tuple[Turn, BaseException, Handler]], init=False
-    )
+    _errands: deque[_Errand] = attrs.field(factory=deque["_Errand"], init=False)
+    _until: Callable[[], bool] = attrs.field(default=_never, init=False)
 
     # The activity of plain functions: one for all, as they cannot wait.
     _plain: Activity = attrs.field(init=False)
@@ -109,20 +137,24 @@ class Dispatcher:
 
     async def run(self, until: Callable[[], bool]) -> None:
         """Handle messages until *until* says so and no handler is running."""
+        self._until = until
         mailbox = self.seat.mailbox
         budget = _Budget()
         current_activity.set(self._plain)
-        while not self._is_done(until):
+        while not self._is_done():
             if self._errands and not self._readers:
                 await self._run_errand()
-            elif (handler := self._next_handler(until)) is _NOTHING:
+            elif (handler := self._next_handler()) is _NOTHING:
                 await mailbox.wait()
                 await trio.lowlevel.checkpoint_if_cancelled()
                 budget.restart()
             elif handler is None:
                 self.verdicts.unhandled(mailbox.take(), self.behaviour.handlers)
             elif handler.is_plain:
-                self._call(handler, mailbox.take())
+                envelope = mailbox.take()
+                work = self._call(handler, envelope)
+                if work is not None:
+                    await self._start(handler.goes_on(work), envelope)
             else:
                 await self._start(handler, mailbox.take())
             if budget.is_spent() or self._is_over():
@@ -135,31 +167,47 @@ class Dispatcher:
             return True
         return self.seat.stop_ordered and self.work.cancel_called
 
-    def _is_done(self, until: Callable[[], bool]) -> bool:
-        return not self._readers and not self._errands and until()
+    def is_held(self) -> bool:
+        """Return whether nothing starts before all that runs has ended."""
+        return bool(self._errands) or self._until()
 
-    def _next_handler(self, until: Callable[[], bool]) -> Handler | None:
+    def _is_done(self) -> bool:
+        return not self._readers and not self._errands and self._until()
+
+    def _next_handler(self) -> Handler | None:
         """Return the handler of the message that may start now, or `_NOTHING`."""
-        mailbox = self.seat.mailbox
-        envelope = mailbox.head()
-        if envelope is None or self._errands or until():
+        envelope = self.seat.mailbox.head()
+        if envelope is None or self.is_held():
             return _NOTHING
         handler = self.behaviour.handlers.get(type(envelope.message))
-        if self._readers and handler is not None:
-            if self._to_begin and not handler.is_async and not handler.is_stream:
-                # A function would be done before they had begun.
-                return _NOTHING
-            limit = 1 if handler.exclusive else mailbox.max_concurrency
-            return handler if self._readers < limit else _NOTHING
+        if self._readers and handler is not None and not self._may_join(handler):
+            return _NOTHING
+        if GATES and not may_begin(self.seat.name, envelope, self.verdicts.fail):
+            return _NOTHING
         return handler
+
+    def _may_join(self, handler: Handler) -> bool:
+        """Return whether *handler* may start beside those that run."""
+        if self._to_begin and not handler.is_async and not handler.is_stream:
+            # A function would be done before they had begun.
+            return False
+        limit = 1 if handler.exclusive else self.seat.mailbox.max_concurrency
+        return self._readers < limit
 
     # --- starting
 
-    def _call(self, handler: Handler, envelope: Envelope) -> None:
-        """Run a plain function: it cannot wait, so nobody waits for it."""
+    def _call(
+        self, handler: Handler, envelope: Envelope
+    ) -> CoroutineType[Any, Any, Any] | None:
+        """Run a plain function: it cannot wait, so nobody waits for it.
+
+        Returns:
+            What it wants to be awaited, being asynchronous after all.
+        """
         if envelope.deadline <= trio.current_time():
             self._expire(envelope)
-            return
+            return None
+        work = None
         if envelope.headers is not NO_HEADERS:
             activity = self._activity(handler, envelope)
             current_activity.set(activity)
@@ -168,10 +216,13 @@ class Dispatcher:
         except BaseException as error:  # noqa: BLE001, ASYNC103 - to its owner
             self._failed(self._turn(handler, envelope), error)
         else:
-            if envelope.ask is not None:
+            if isinstance(result, CoroutineType):
+                work = result
+            elif envelope.ask is not None:
                 self._turn(handler, envelope).returned(result)
         if envelope.headers is not NO_HEADERS:
             current_activity.set(self._plain)
+        return work
 
     async def _start(self, handler: Handler, envelope: Envelope) -> None:
         if handler.is_stream or (handler.is_async and not handler.exclusive):
@@ -191,8 +242,7 @@ class Dispatcher:
 
     def _turn(self, handler: Handler, envelope: Envelope) -> Turn:
         activity = self._activity(handler, envelope)
-        tally = self.seat.mailbox.tally
-        return Turn(handler, envelope, activity, trio.current_time(), tally)
+        return Turn(handler, envelope, activity, trio.current_time(), self.seat)
 
     def _activity(self, handler: Handler, envelope: Envelope) -> Activity:
         handle = self.incarnation.handle
@@ -238,14 +288,14 @@ class Dispatcher:
         if self.seat.stop_ordered:
             self._end_stream(turn)
             return
-        self._streams.add(turn)
+        self._streams[turn] = None
         try:
             with turn.scope:
                 current_activity.set(turn.activity)
                 await self._handle(turn, envelope.message)
             self._time_out(turn)
         finally:
-            self._streams.discard(turn)
+            self._streams.pop(turn, None)
 
     def _begins(self, turn: Turn) -> bool:
         """Decide at its first step whether the message is handled now.
@@ -314,7 +364,10 @@ class Dispatcher:
             if handler.is_stream:
                 await self._pass_on(turn, result)
                 result = None
-            elif handler.is_async:
+            elif isinstance(result, CoroutineType):
+                if not handler.is_async:
+                    # Nobody knew, so this task runs it and can do nothing else.
+                    turn.activity.exclusive = True
                 result = await result
         except BaseException as error:  # noqa: BLE001, ASYNC103 - parted
             cancelled, failure = part(error)
@@ -322,13 +375,22 @@ class Dispatcher:
                 self._time_out(turn)
                 self._failed(turn, failure)
             if cancelled is not None:
-                if turn.scope is None or not turn.scope.cancel_called:
-                    self.verdicts.cut_off(turn, self.failure)
+                self._cut_off(turn)
                 raise cancelled from None  # noqa: ASYNC104 - it is
         else:
             turn.returned(result)
+            turn.let_go()
         if turn.envelope.place is turn:
             turn.envelope.place = None
+
+    def _cut_off(self, turn: Turn) -> None:
+        if turn.rescued is not None:
+            # What it was to deal with is still there.
+            self.verdicts.failed(*turn.rescued)
+        elif turn.scope is None or not turn.scope.cancel_called:
+            is_known = self.failure is not None or self.work.cancel_called
+            self.verdicts.cut_off(turn, self.failure, is_known=is_known)
+        turn.let_go()
 
     def _context(self, turn: Turn) -> tuple[Context, ...]:
         if turn.handler.wants_context:
@@ -350,30 +412,39 @@ class Dispatcher:
     def _failed(self, turn: Turn, error: BaseException) -> None:
         if turn.rescued is not None:
             turn, first = turn.rescued
-            error.__cause__ = error.__cause__ or first
-            self.verdicts.failed(turn, error)
+            if error is not first and error is not judge(first):
+                error.__cause__ = error.__cause__ or first
+            self._pass_judgement(turn, error)
             return
         table = self.behaviour.error_handlers
         message = turn.envelope.message
         handler = find_error_handler(table, judge(error), message) if table else None
         if handler is None or self.failure is not None:
-            self.verdicts.failed(turn, error)
+            self._pass_judgement(turn, error)
         else:
-            self._errands.append((turn, error, handler))
+            errand = _Errand(turn, error, handler)
+            turn.envelope.place = errand
+            self._errands.append(errand)
             self.seat.mailbox.ring()
 
+    def _pass_judgement(self, turn: Turn, error: BaseException) -> None:
+        self.verdicts.failed(turn, error)
+        turn.let_go()
+
     async def _run_errand(self) -> None:
-        failed, error, handler = self._errands.popleft()
-        turn = self._turn(handler, failed.envelope)
+        errand = self._errands.popleft()
+        failed = errand.turn
+        turn = self._turn(errand.handler, failed.envelope)
         turn.has_replied = failed.has_replied
-        turn.rescued = (failed, error)
-        await self._alone(turn, judge(error), failed.envelope.message)
+        turn.rescued = (failed, errand.error)
+        await self._alone(turn, judge(errand.error), failed.envelope.message)
+        failed.let_go()
 
     def settle_errands(self) -> None:
         """Hand the failures on whose `on_error` will not run any more."""
         while self._errands:
-            turn, error, _ = self._errands.popleft()
-            self.verdicts.failed(turn, error)
+            errand = self._errands.popleft()
+            self._pass_judgement(errand.turn, errand.error)
 
 
 def _fits(handler: Handler, item: object) -> bool:

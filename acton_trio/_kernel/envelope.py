@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, Protocol, final
 
 import attrs
@@ -12,7 +12,15 @@ import outcome
 from .._base.patience import AskTimeoutError
 from .activity import NO_HEADERS, Activity
 
-__all__ = ["EXPIRED", "Ask", "Envelope", "Outlet", "Place", "Result"]
+__all__ = [
+    "EXPIRED",
+    "Ask",
+    "Envelope",
+    "Outlet",
+    "Place",
+    "Result",
+    "whereabouts",
+]
 
 Result = outcome.Value[object] | outcome.Error
 
@@ -24,8 +32,8 @@ class Place(Protocol):
         """Take the envelope back: nobody waits for its reply any more."""
         ...
 
-    def describe(self, envelope: Envelope) -> str:
-        """Say where the envelope is, as the end of a sentence."""
+    def describe(self, envelopes: Sequence[Envelope]) -> Sequence[str]:
+        """Say where each of the envelopes is, as the end of a sentence."""
         ...
 
     def blockers(self, envelope: Envelope) -> Collection[Activity]:
@@ -95,11 +103,13 @@ class Ask:
 
     def time_out(self, envelope: Envelope, after: float) -> None:
         """Fail with `AskTimeoutError` after *after* seconds, and give up."""
+        (where,) = whereabouts([envelope])
+        self.time_out_at(envelope, after, where)
+
+    def time_out_at(self, envelope: Envelope, after: float, where: str) -> None:
+        """Do as `time_out` does, where it is known where the envelope is."""
         if self._sink is None:
             return
-        where = "handled, and its reply address kept"
-        if envelope.place is not None:
-            where = envelope.place.describe(envelope)
         sink = self._sink
         self.abandon(envelope)
         sink(outcome.Error(AskTimeoutError(self.actor, self.request, after, where)))
@@ -112,9 +122,9 @@ class _Expired:
     def give_up(self, envelope: Envelope) -> None:
         """Do nothing: it is not handled anyway."""
 
-    def describe(self, envelope: Envelope) -> str:  # noqa: ARG002 - for all alike
+    def describe(self, envelopes: Sequence[Envelope]) -> Sequence[str]:
         """Say so."""
-        return "queued until its time was up"
+        return ["queued until its time was up"] * len(envelopes)
 
     def blockers(self, envelope: Envelope) -> Collection[Activity]:  # noqa: ARG002 - as above
         """Return nothing: nobody waits for it much longer."""
@@ -151,4 +161,20 @@ class Envelope:
 
     def blockers(self) -> Collection[Activity]:
         """Return the code that has to return before this is dealt with."""
-        return self.place.blockers(self) if self.place is not None else ()
+        if self.place is None or (self.ask is not None and not self.ask.is_open):
+            return ()
+        return self.place.blockers(self)
+
+
+def whereabouts(envelopes: Sequence[Envelope]) -> list[str]:
+    """Say where each of *envelopes* is, those of one place in one go."""
+    by_place: dict[Place, list[Envelope]] = {}
+    for envelope in envelopes:
+        if envelope.place is not None:
+            by_place.setdefault(envelope.place, []).append(envelope)
+    texts: dict[Envelope, str] = {}
+    for place, there in by_place.items():
+        texts.update(zip(there, place.describe(there), strict=True))
+    return [
+        texts.get(each, "handled, and its reply address kept") for each in envelopes
+    ]

@@ -7,7 +7,7 @@ import typing
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TypeVar, final
+from typing import TypeVar
 
 import attrs
 import trio
@@ -15,7 +15,7 @@ import trio
 from .._base.errors import AskCycleError
 from .._base.util import name_of, publish_names
 from .._messages.declare import Request, StreamRequest, is_message
-from .activity import Activity, breathe, current_activity
+from .activity import breathe, current_activity, waiting, waiting_activity
 from .envelope import Ask, Envelope
 from .seat import ActorState, Seat
 from .streams import Stream
@@ -41,14 +41,14 @@ class ActorStatus:
     """What ended the last incarnation that failed."""
 
 
-@final
 @attrs.frozen(eq=False, repr=False)
 class ActorHandle:
     """What others hold of an actor; valid as long as anybody keeps it.
 
     It names the actor's seat, not the incarnation that sits there: it stays
     valid across restarts.  Once the actor is down for good, every use of it
-    raises `ActorStoppedError`.
+    raises `ActorStoppedError`.  A seat has one handle, so two that are the same
+    object are of the same actor.
     """
 
     _seat: Seat
@@ -84,17 +84,14 @@ class ActorHandle:
         envelope = self._envelop(message)
         await breathe()
         mailbox = self._seat.mailbox
-        activity = current_activity.get()
-        if activity is None or activity.is_background:
+        activity = waiting_activity()
+        if activity is None:
             await mailbox.put(envelope)
         elif activity.actor is self:
             mailbox.put_nowait(envelope)
         else:
-            activity.waits.append(envelope)
-            try:
+            with waiting(envelope):
                 await mailbox.put(envelope)
-            finally:
-                activity.waits.remove(envelope)
 
     def send_nowait(self, message: object) -> None:
         """Put *message* in the actor's mailbox if there is room.
@@ -144,16 +141,15 @@ class ActorHandle:
             ask.abandon(envelope)
             return trio.lowlevel.Abort.SUCCEEDED
 
-        waiter = self._begin_to_wait(envelope)
+        self._refuse_cycle(envelope)
         if envelope.deadline == math.inf:
             envelope.deadline = patience.watch(envelope, patience.seconds)
         try:
-            self._seat.mailbox.line_up(envelope)
-            reply: R = await trio.lowlevel.wait_task_rescheduled(give_up)
+            with waiting(envelope):
+                self._seat.mailbox.line_up(envelope)
+                reply: R = await trio.lowlevel.wait_task_rescheduled(give_up)
         finally:
             patience.forget(envelope)
-            if waiter is not None:
-                waiter.waits.remove(envelope)
         return reply
 
     @asynccontextmanager
@@ -189,17 +185,15 @@ class ActorHandle:
         ask = Ask(
             self.name, type(request).__name__, stream.end, trio.current_time(), stream
         )
-        envelope = self._question(_checked_stream(request), ask)
+        stream.request = envelope = self._question(_checked_stream(request), ask)
         await trio.lowlevel.checkpoint()
-        waiter = self._begin_to_wait(envelope)
+        self._refuse_cycle(envelope)
         try:
             self._seat.mailbox.line_up(envelope)
             yield stream
         finally:
             ask.abandon(envelope)
             stream.close()
-            if waiter is not None:
-                waiter.waits.remove(envelope)
 
     async def stop(self) -> None:
         """Stop the actor for good, and wait until it is down.
@@ -216,7 +210,8 @@ class ActorHandle:
         """
         self._refuse_self()
         self._seat.order_stop()
-        await self._wait_down()
+        with waiting(self._seat):
+            await self._seat.wait_down()
 
     @property
     def status(self) -> ActorStatus:
@@ -242,11 +237,16 @@ class ActorHandle:
 
         Raises:
             ActorStoppedError: If it is down for good before that.
+            AskCycleError: In the actor's own handlers and hooks, which would
+                wait for their own end.
 
         Cancellation:
             Only the waiting ends.
         """
-        await self._seat.wait_running(generation)
+        if generation > self._seat.generation:
+            self._refuse_self()
+        with waiting(self._seat):
+            await self._seat.wait_running(generation)
 
     async def wait_stopped(self) -> None:
         """Wait until the actor is down for good.
@@ -258,24 +258,12 @@ class ActorHandle:
             Only the waiting ends.
         """
         self._refuse_self()
-        await self._wait_down()
-
-    async def _wait_down(self) -> None:
-        activity = current_activity.get()
-        if activity is None or activity.is_background:
+        with waiting(self._seat):
             await self._seat.wait_down()
-            return
-        activity.waits.append(self._seat)
-        try:
-            await self._seat.wait_down()
-        finally:
-            activity.waits.remove(self._seat)
 
     def _refuse_self(self) -> None:
-        activity = current_activity.get()
-        if activity is None or activity.is_background:
-            return
-        if activity.actor is self:
+        activity = waiting_activity()
+        if activity is not None and activity.actor is self:
             raise AskCycleError((self.name, self.name))
 
     def _question(self, request: object, ask: Ask) -> Envelope:
@@ -284,23 +272,14 @@ class ActorHandle:
         envelope.deadline = trio.current_effective_deadline()
         return envelope
 
-    def _begin_to_wait(self, envelope: Envelope) -> Activity | None:
-        """Let it be seen that the running handler waits for *envelope*.
-
-        Returns:
-            The handler's activity, which has to be told when the wait is over.
-
-        Raises:
-            AskCycleError: If it would wait for ever.
-        """
-        activity = current_activity.get()
-        if activity is None or activity.is_background:
-            return None
+    def _refuse_cycle(self, envelope: Envelope) -> None:
+        """Raise `AskCycleError` if the running handler would wait for ever."""
+        activity = waiting_activity()
+        if activity is None or self._seat.mailbox.is_closed:
+            return
         cycle = find_cycle(self._seat.mailbox.blockers(envelope), activity)
         if cycle is not None:
             raise AskCycleError((*cycle, self.name))
-        activity.waits.append(envelope)
-        return activity
 
     def _envelop(self, message: object) -> Envelope:
         if not is_message(type(message)):

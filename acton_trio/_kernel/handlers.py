@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Mapping
+from types import CoroutineType
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -85,6 +86,13 @@ def mark_of(member: object) -> Mark | None:
 
 
 def _mark(method: F, mark: Mark) -> F:
+    first = mark_of(method)
+    if first is not None:
+        msg = (
+            f"@{mark.decorator} {method.__qualname__}: it is a handler already, by "
+            f"@{first.decorator}"
+        )
+        raise TypeError(msg)
     if not inspect.isfunction(method):
         msg = (
             f"@{mark.decorator} decorates a method, not {name_of(method)}; "
@@ -132,6 +140,10 @@ class Handler:
     none_replies: bool = False
     """Whether returning ``None`` is a reply."""
 
+    def goes_on(self, work: CoroutineType[Any, Any, Any]) -> Handler:
+        """Return what is left to do, now that calling it has given *work*."""
+        return attrs.evolve(self, function=lambda *_: work, is_async=True)
+
 
 HandlerTable = Mapping[type, Handler]
 """By message type."""
@@ -144,11 +156,11 @@ def find_error_handler(
     table: ErrorTable, error: BaseException, message: object
 ) -> Handler | None:
     """Return the handler whose error type is nearest to that of *error*."""
-    by_error = table.get(type(message))
-    if by_error is None:
-        return None
+    by_error = table.get(type(message), {})
+    # A group is many errors, not one: only who handles groups handles it.
+    root = BaseExceptionGroup if isinstance(error, BaseExceptionGroup) else object
     for cls in type(error).__mro__:
-        if cls in by_error:
+        if cls in by_error and issubclass(cls, root):
             return by_error[cls]
     return None
 
@@ -211,13 +223,19 @@ def _make(
         message_type,
         function,
         exclusive=True,
-        is_async=inspect.iscoroutinefunction(function),
-        is_stream=inspect.isasyncgenfunction(function),
+        is_async=_is_any(inspect.iscoroutinefunction, function),
+        is_stream=_is_any(inspect.isasyncgenfunction, function),
         wants_context=_wants_context(function, arguments, signature, where),
         expects=expects,
         fits=fits_reply(expects) if asks else None,
         none_replies=asks and admits_none(expects),
     )
+
+
+def _is_any(is_kind: Callable[[object], bool], function: Callable[..., Any]) -> bool:
+    """Return whether *function*, or what it wraps or is called by, is of a kind."""
+    inner = inspect.unwrap(function)
+    return any(map(is_kind, (function, inner, getattr(inner, "__call__", None))))  # noqa: B004 - not whether it can be called
 
 
 def _check_stream(handler: Handler, where: str) -> None:
@@ -275,8 +293,9 @@ def _wants_context(
 
 
 def positional_parameters(function: Callable[..., Any]) -> int | None:
-    """Return how many arguments *function* takes by place.
+    """Return how many arguments *function* is to be given by place.
 
+    One with a default is not ours to give, unless it is called ``ctx``.
     ``None`` if it needs others by name, which nobody would give it.
     """
     parameters = inspect.signature(function).parameters.values()
@@ -287,7 +306,10 @@ def positional_parameters(function: Callable[..., Any]) -> int | None:
         inspect.Parameter.POSITIONAL_ONLY,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
     )
-    return sum(each.kind in by_place for each in parameters)
+    return sum(
+        each.kind in by_place and (each.default is each.empty or each.name == "ctx")
+        for each in parameters
+    )
 
 
 publish_names(globals(), ["act_on", "mutate_on", "on_error"])

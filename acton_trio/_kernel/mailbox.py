@@ -6,10 +6,11 @@ who want to put something in wait in a line, first come, first served.
 
 from __future__ import annotations
 
+import weakref
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from itertools import chain
-from typing import final
+from typing import TypeAlias, final
 
 import attrs
 import outcome
@@ -19,9 +20,21 @@ from .._base.errors import ActorStoppedError
 from .._base.patience import MailboxFullError
 from .activity import Activity
 from .envelope import Envelope, Result
+from .gates import GATES, may_enter
 from .tally import Tally
 
 __all__ = ["Mailbox"]
+
+
+def _never() -> bool:
+    return False
+
+
+def _nothing() -> None:
+    return None
+
+
+_Glimpse: TypeAlias = Callable[[], Envelope | None]
 
 
 @final
@@ -47,6 +60,9 @@ class Mailbox:
     running: set[Activity] = attrs.field(factory=set[Activity], init=False)
     """What of the actor's code runs, and holds up what is queued."""
 
+    is_held: Callable[[], bool] = attrs.field(default=_never, init=False)
+    """Whether nothing may start before all that runs has ended."""
+
     tally: Tally = attrs.field(factory=Tally, init=False)
 
     _queue: deque[Envelope] = attrs.field(factory=deque[Envelope], init=False)
@@ -58,6 +74,10 @@ class Mailbox:
     _closed: Callable[[], ActorStoppedError] | None = attrs.field(
         default=None, init=False
     )
+    # An exclusive message that was queued, and one up to which there was none.
+    _last_look: tuple[_Glimpse, _Glimpse] = attrs.field(
+        default=(_nothing, _nothing), init=False
+    )
     _parked: trio.lowlevel.Task | None = attrs.field(default=None, init=False)
 
     def __len__(self) -> int:
@@ -68,6 +88,18 @@ class Mailbox:
     def is_closed(self) -> bool:
         """Whether nothing can be put in any more."""
         return self._closed is not None
+
+    def serve(
+        self, exclusive_types: Collection[type], is_held: Callable[[], bool] = _never
+    ) -> None:
+        """Take note of what an incarnation does that now takes from here.
+
+        Args:
+            exclusive_types: The message types that it handles alone.
+            is_held: Says whether it starts nothing before all that runs has ended.
+        """
+        self.exclusive_types, self.is_held = exclusive_types, is_held
+        self._last_look = _nothing, _nothing
 
     # --- putting in
 
@@ -82,7 +114,8 @@ class Mailbox:
             raise self._closed()
         if self._size >= self.capacity:
             raise MailboxFullError(self.owner, self.capacity)
-        self._append(envelope)
+        if not GATES or may_enter(self, envelope):
+            self._append(envelope)
 
     async def put(self, envelope: Envelope) -> None:
         """Put *envelope* in, waiting in line for room.
@@ -92,11 +125,15 @@ class Mailbox:
         """
         if self._closed is not None:
             raise self._closed()
+        if GATES and not may_enter(self, envelope):
+            return
         if self._size < self.capacity:
             self._append(envelope)
             return
         task = trio.lowlevel.current_task()
-        self.line_up(envelope, lambda result: trio.lowlevel.reschedule(task, result))
+        self._stand_in_line(
+            envelope, lambda result: trio.lowlevel.reschedule(task, result)
+        )
 
         def leave_line(_: object) -> trio.lowlevel.Abort:
             del self._line[envelope]
@@ -104,21 +141,24 @@ class Mailbox:
 
         await trio.lowlevel.wait_task_rescheduled(leave_line)
 
-    def line_up(
-        self, envelope: Envelope, admitted: Callable[[Result], None] | None = None
-    ) -> None:
+    def line_up(self, envelope: Envelope) -> None:
         """Put *envelope* in the queue or, if that is full, in the line for it.
 
-        Args:
-            envelope: Its ask, if it has one, hears if the mailbox closes first.
-            admitted: Called once it leaves the line, with an error if the
-                mailbox closed; only if it had to stand in line.
+        Its ask, if it has one, hears if the mailbox closes first.
         """
         if self._closed is not None:
             raise self._closed()
+        if GATES and not may_enter(self, envelope):
+            return
         if self._size < self.capacity:
             self._append(envelope)
-            return
+        else:
+            self._stand_in_line(envelope, None)
+
+    def _stand_in_line(
+        self, envelope: Envelope, admitted: Callable[[Result], None] | None
+    ) -> None:
+        """Have *envelope* wait for room; *admitted* hears how that ends."""
         envelope.place = self
         self._line[envelope] = admitted
 
@@ -127,6 +167,17 @@ class Mailbox:
         self._queue.append(envelope)
         self._size += 1
         self.ring()
+
+    def put_before(self, envelope: Envelope, other: Envelope) -> None:
+        """Put *envelope* in the queue, right before *other*."""
+        self._append(envelope)
+        self._last_look = _nothing, _nothing
+        self._queue.pop()
+        self._queue.insert(self._queue.index(other), envelope)
+
+    def queued(self) -> Sequence[Envelope]:
+        """Return what is in the queue, the next to be handled first."""
+        return [envelope for envelope in self._queue if envelope.place is self]
 
     # --- taking out
 
@@ -196,7 +247,7 @@ class Mailbox:
 
     def empty(self) -> list[Envelope]:
         """Take out and return all that is queued."""
-        left = [envelope for envelope in self._queue if envelope.place is self]
+        left = [*self.queued()]
         self._queue.clear()
         self._size = 0
         for envelope in left:
@@ -206,9 +257,19 @@ class Mailbox:
     # --- who holds things up
 
     def blockers(self, envelope: Envelope) -> Collection[Activity]:
-        """Return the code that has to return before *envelope* can be handled."""
+        """Return the code that has to return before *envelope* can be handled.
+
+        For what was sent it is the wait for room that counts: when it is in
+        the queue, its sender waits no more.
+        """
         running = self.running
-        if not running or any(each.exclusive for each in running):
+        if (
+            envelope.ask is None
+            and envelope.place is self
+            and envelope not in self._line
+        ):
+            return ()
+        if not running or self.is_held() or any(each.exclusive for each in running):
             return running
         if len(running) >= self.max_concurrency == 1:
             return running
@@ -217,12 +278,38 @@ class Mailbox:
     def _is_behind_exclusive(self, envelope: Envelope) -> bool:
         if type(envelope.message) in self.exclusive_types:
             return True
+        if envelope.place is not self:
+            return self._has_exclusive()
         for each in chain(self._queue, self._line):
             if each is envelope:
                 return False
-            if type(each.message) in self.exclusive_types and each.place is self:
+            if self._is_exclusive(each):
                 return True
         return False
+
+    def _has_exclusive(self) -> bool:
+        """Return whether one that is handled alone is queued, or in line.
+
+        Looked at from the end, and only as far as was not looked at before: a
+        handler may ask again and again while a long queue waits.
+        """
+        found, seen = self._last_look[0](), self._last_look[1]()
+        if found is not None and self._is_exclusive(found):
+            return True
+        self._last_look = _nothing, self._last_look[1]
+        for each in chain(reversed(self._line), reversed(self._queue)):
+            if each is seen:
+                break
+            if self._is_exclusive(each):
+                self._last_look = weakref.ref(each), _nothing
+                return True
+        for each in chain(reversed(self._line), reversed(self._queue)):
+            self._last_look = _nothing, weakref.ref(each)
+            break
+        return False
+
+    def _is_exclusive(self, envelope: Envelope) -> bool:
+        return type(envelope.message) in self.exclusive_types and envelope.place is self
 
     # --- the bell
 
@@ -246,13 +333,11 @@ class Mailbox:
         if parked is not None:
             trio.lowlevel.reschedule(parked)
 
-    def describe(self, envelope: Envelope) -> str:
-        """Say how many messages are before *envelope*."""
-        if envelope in self._line:
-            return f"waiting for room in the mailbox, behind {self._size} messages"
-        ahead = 0
-        for each in self._queue:
-            if each is envelope:
-                break
-            ahead += each.place is self
-        return f"queued behind {ahead} messages"
+    def describe(self, envelopes: Sequence[Envelope]) -> Sequence[str]:
+        """Say how many messages are before each of *envelopes*."""
+        ahead = {each: number for number, each in enumerate(self.queued())}
+        in_line = f"waiting for room in the mailbox, behind {self._size} messages"
+        return [
+            f"queued behind {ahead[each]} messages" if each in ahead else in_line
+            for each in envelopes
+        ]

@@ -7,6 +7,7 @@ cost more than all the rest of it.
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 from itertools import count
@@ -16,7 +17,7 @@ import attrs
 import trio
 
 from .._base.errors import AskError
-from .envelope import Envelope
+from .envelope import Ask, Envelope, whereabouts
 
 __all__ = ["Patience"]
 
@@ -37,6 +38,10 @@ class Patience:
         factory=list[tuple[float, int, float, Envelope]], init=False
     )
     _watched: set[Envelope] = attrs.field(factory=set[Envelope], init=False)
+    # Those whose reply address is kept, and that nobody need watch.
+    _deferred: weakref.WeakSet[Ask] = attrs.field(
+        factory=weakref.WeakSet[Ask], init=False
+    )
     _ticket: Iterator[int] = attrs.field(factory=count, init=False)
     _alarm: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
 
@@ -83,12 +88,16 @@ class Patience:
             asked = envelope.ask.since
             self.watch(envelope, 0, after=trio.current_time() - asked)
 
+    def defer(self, ask: Ask) -> None:
+        """Note that the reply to *ask* may come when its handler is long gone."""
+        self._deferred.add(ask)
+
     def close(self, why: Callable[[str], AskError]) -> None:
-        """End all asks that are watched: nobody will look at the clock any more."""
-        for envelope in self._watched.copy():
-            assert envelope.ask is not None
-            envelope.ask.fail(why(envelope.ask.actor))
+        """End all asks: nobody will answer them, or look at the clock, any more."""
+        watched = [each.ask for each in self._watched if each.ask is not None]
         self._watched.clear()
+        for ask in [*watched, *self._deferred]:
+            ask.fail(why(ask.actor))
 
     async def run(self) -> None:
         """Time asks out until cancelled."""
@@ -103,10 +112,16 @@ class Patience:
         return self._heap[0][0] if self._heap else math.inf
 
     def _expire(self) -> None:
+        due = dict(self._take_due())
+        # All told where they are before the first is taken from there.
+        for envelope, where in zip(due, whereabouts([*due]), strict=True):
+            assert envelope.ask is not None
+            envelope.ask.time_out_at(envelope, due[envelope], where)
+
+    def _take_due(self) -> Iterator[tuple[Envelope, float]]:
         now = trio.current_time()
         while self._heap and self._heap[0][0] <= now:
             _, _, seconds, envelope = heappop(self._heap)
             if envelope in self._watched:
                 self._watched.remove(envelope)
-                assert envelope.ask is not None
-                envelope.ask.time_out(envelope, seconds)
+                yield envelope, seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import weakref
 from collections.abc import Callable, Collection
 from typing import Protocol, final
 
@@ -12,6 +13,7 @@ import trio
 from .._base.errors import ActorStoppedError
 from .._base.util import publish_names
 from .activity import Activity
+from .envelope import Ask
 from .mailbox import Mailbox
 from .surroundings import DeadLetter, Surroundings
 
@@ -38,6 +40,10 @@ class Occupant(Protocol):
 
     def cut_short(self, reason: str) -> None:
         """End now: handlers are cancelled, clean-up still runs."""
+        ...
+
+    def fail(self, error: BaseException) -> None:
+        """End now, with *error*."""
         ...
 
 
@@ -76,6 +82,11 @@ class Seat:
     last_failure: BaseException | None = attrs.field(default=None, init=False)
     """What ended the last incarnation that failed."""
 
+    deferred: weakref.WeakSet[Ask] = attrs.field(
+        factory=weakref.WeakSet[Ask], init=False
+    )
+    """What the incarnation that sits here has promised to answer."""
+
     occupant: Occupant | None = attrs.field(default=None, init=False)
     """Who sits here; nobody between two incarnations."""
 
@@ -99,6 +110,11 @@ class Seat:
         if self.occupant is not None:
             self.occupant.cut_short(reason)
         self.awaken()
+
+    def defer(self, ask: Ask) -> None:
+        """Note that the reply to *ask* may come when its handler has returned."""
+        self.deferred.add(ask)
+        self.surroundings.patience.defer(ask)
 
     def enter(self, state: ActorState) -> None:
         """Note how far things have come, and tell those who wait for it."""

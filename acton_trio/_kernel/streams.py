@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import typing
+from collections.abc import Collection
 from typing import Generic, NoReturn, Self, TypeVar, final
 
 import attrs
@@ -11,7 +12,8 @@ import outcome
 import trio
 
 from .._base.util import publish_names
-from .envelope import Result
+from .activity import Activity, waiting
+from .envelope import Envelope, Result
 
 __all__ = ["Stream"]
 
@@ -25,6 +27,9 @@ class Stream(Generic[R]):
 
     The handler is at most one reply ahead of who reads.
     """
+
+    request: Envelope | None = attrs.field(default=None, init=False)
+    """What it was opened with."""
 
     _end: Result | None = attrs.field(default=None, init=False)
     _items: trio.MemoryReceiveChannel[R] = attrs.field(init=False)
@@ -48,9 +53,14 @@ class Stream(Generic[R]):
             No reply is lost: the next call returns it.
         """
         try:
-            return await self._items.receive()
+            with waiting(self):
+                return await self._items.receive()
         except trio.EndOfChannel:
             self._raise_end()
+
+    def blockers(self) -> Collection[Activity]:
+        """Return the code that has to return before there can be a reply."""
+        return self.request.blockers() if self.request is not None else ()
 
     def _raise_end(self) -> NoReturn:
         # Told once, as by a generator: after its error a stream is at its end.

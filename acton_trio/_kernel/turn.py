@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import final
 
 import attrs
 import outcome
 import trio
 
-from .._base.errors import NoReplyError, UnexpectedReplyError
-from .._base.util import name_of, publish_names
+from .._base.errors import HandlerFailedError, NoReplyError, UnexpectedReplyError
+from .._base.util import name_of, publish_names, shown
+from .._messages.declare import Rejection
+from .._policy.ownership import judge
 from .activity import Activity
 from .envelope import Ask, Envelope
 from .handlers import Handler
+from .seat import Seat
 from .tally import Tally
 
-__all__ = ["ReplyAddress", "Turn"]
+__all__ = ["ReplyAddress", "Turn", "failed_answer", "handler_failed", "wrong_reply"]
 
 
 @final
@@ -31,7 +33,7 @@ class Turn:
     since: float
     """When it began, on trio's clock."""
 
-    tally: Tally
+    seat: Seat
     scope: trio.CancelScope | None = None
     """Around the handler, when giving up may cancel it."""
 
@@ -41,7 +43,8 @@ class Turn:
     rescued: tuple[Turn, BaseException] | None = attrs.field(default=None, init=False)
     """The turn that failed, and how, if this is the `on_error` for it."""
 
-    _address: weakref.ref[ReplyAddress] | None = attrs.field(default=None, init=False)
+    # Kept until it is over, as the handler may take it more than once.
+    _address: ReplyAddress | None = attrs.field(default=None, init=False)
 
     def give_up(self, envelope: Envelope) -> None:
         """Call the work back: nobody waits for its reply any more."""
@@ -49,11 +52,11 @@ class Turn:
         if self.scope is not None:
             self.scope.cancel(reason="the asker has given up")
 
-    def describe(self, envelope: Envelope) -> str:
+    def describe(self, envelopes: Sequence[Envelope]) -> Sequence[str]:
         """Say which handler has the message, and for how long."""
-        assert envelope is self.envelope
         age = trio.current_time() - self.since
-        return f"its handler {name_of(self.handler.function)} runs since {age:g} s"
+        text = f"its handler {name_of(self.handler.function)} runs since {age:g} s"
+        return [text] * len(envelopes)
 
     def blockers(self, envelope: Envelope) -> Collection[Activity]:
         """Return the handler itself: it has to return first."""
@@ -61,10 +64,18 @@ class Turn:
         return (self.activity,)
 
     def reply(self, value: object) -> None:
-        """Answer the request with *value*; only the first answer counts."""
+        """Answer the request with *value*; only the first answer counts.
+
+        Raises:
+            RuntimeError: In the handler of a stream, which yields its replies.
+        """
+        if self.handler.is_stream:
+            msg = f"{name_of(self.handler.function)} serves a stream: yield the replies"
+            raise RuntimeError(msg)
         self.has_replied = True
         if self.envelope.ask is not None:
-            _answer(self.envelope.ask, self.handler, value, self.tally)
+            tally = self.seat.mailbox.tally
+            _answer(self.envelope.ask, self.handler, value, tally)
 
     def returned(self, value: object) -> None:
         """Take what the handler returned for the reply, if it is one."""
@@ -81,11 +92,16 @@ class Turn:
     def take_address(self) -> ReplyAddress:
         """Return where the reply can be sent to later, the same one each time."""
         self.has_replied = True
-        address = self._address() if self._address is not None else None
-        if address is None:
-            address = ReplyAddress(self.envelope.ask, self.handler, self.tally)
-            self._address = weakref.ref(address)
-        return address
+        if self._address is None:
+            ask, tally = self.envelope.ask, self.seat.mailbox.tally
+            if ask is not None:
+                self.seat.defer(ask)
+            self._address = ReplyAddress(ask, self.handler, tally)
+        return self._address
+
+    def let_go(self) -> None:
+        """Leave the reply address to whoever has kept it: the handler is done."""
+        self._address = None
 
 
 @final
@@ -123,8 +139,26 @@ class ReplyAddress:
             Nothing was sent.
         """
         await trio.lowlevel.checkpoint()
+        self.send_nowait(value)
+
+    def send_nowait(self, value: object) -> None:
+        """Answer the request with *value*, as `send` does, without a checkpoint."""
         if self._ask is not None:
             _answer(self._ask, self._handler, value, self._tally)
+
+    def fail(self, error: Exception) -> None:
+        """Answer the request with a failure, which is then its asker's.
+
+        A `Rejection` reaches the asker as itself, anything else as
+        `HandlerFailedError` from it.  The actor goes on.  As with `send`, only
+        the first answer counts, and to an address that is closed it is no error.
+        """
+        if self._ask is None:
+            return
+        if self._ask.is_abandoned:
+            self._tally.late_replies += 1
+        else:
+            self._ask.fail(failed_answer(self._ask, error))
 
     def __del__(self) -> None:
         # Here nothing may be touched: this runs wherever the last reference
@@ -150,11 +184,33 @@ def _answer(ask: Ask, handler: Handler, value: object, tally: Tally) -> None:
         ask.fail(wrong_reply(ask, handler, value))
 
 
+def failed_answer(
+    ask: Ask, error: BaseException, *, owned_by_supervisor: bool = False
+) -> BaseException:
+    """Return what the asker is told of *error*, which its own handler raised."""
+    verdict = judge(error)
+    if isinstance(verdict, Rejection):
+        return verdict
+    return handler_failed(ask, error, owned_by_supervisor=owned_by_supervisor)
+
+
+def handler_failed(
+    ask: Ask, error: BaseException, *, owned_by_supervisor: bool
+) -> HandlerFailedError:
+    """Return what is told to those whose handler ended with *error*, or by it."""
+    answer = HandlerFailedError(
+        ask.actor,
+        ask.request,
+        name_of(type(judge(error))),
+        owned_by_supervisor=owned_by_supervisor,
+    )
+    answer.__cause__ = error
+    return answer
+
+
 def wrong_reply(ask: Ask, handler: Handler, value: object) -> UnexpectedReplyError:
     """Return the error for *value*, which the request does not declare."""
-    text = repr(value)
-    shown = text if len(text) <= 80 else f"{text[:77]}..."
-    received = f"{type(value).__qualname__} {shown}"
+    received = f"{name_of(type(value))} {shown(value, 80)}"
     return UnexpectedReplyError(
         ask.actor, ask.request, name_of(handler.expects), received
     )

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import final
 
 import attrs
 
 from .._base.errors import (
     ActorStoppedError,
-    HandlerFailedError,
     UnhandledMessageError,
 )
-from .._base.util import name_of
+from .._base.util import name_of, note
 from .._messages.declare import Rejection
 from .._policy.ownership import Owner, judge, owner_of
-from .envelope import Envelope
+from .envelope import Ask, Envelope
 from .handle import ActorHandle
 from .handlers import HandlerTable
 from .seat import Seat
 from .surroundings import DeadLetter
-from .turn import Turn
+from .turn import Turn, failed_answer, handler_failed
 
 __all__ = ["Verdicts"]
 
@@ -33,6 +32,8 @@ class Verdicts:
     seat: Seat
     fail: Callable[[BaseException], None]
     """Takes the failure that ends the incarnation."""
+
+    _undecided: list[Ask] = attrs.field(factory=list[Ask], init=False)
 
     def unhandled(self, envelope: Envelope, handlers: HandlerTable) -> None:
         """Nobody handles messages of this type."""
@@ -55,51 +56,51 @@ class Verdicts:
             is_remote=envelope.is_remote,
         )
         if ask is not None and ask.is_open:
-            ask.fail(self._answer_for(envelope, verdict, error, owner))
+            owned = owner is Owner.SUPERVISOR
+            ask.fail(failed_answer(ask, error, owned_by_supervisor=owned))
         if owner is Owner.SUPERVISOR:
-            error.add_note(self.describe(envelope))
+            note(error, self.describe(envelope))
             self.fail(error)
         elif owner is Owner.DEAD_LETTERS:
             rejected = isinstance(verdict, Rejection)
             reason = "rejected" if rejected else "its handler failed"
             self._dead_letter(envelope, reason, error)
 
-    def _answer_for(
-        self,
-        envelope: Envelope,
-        verdict: BaseException,
-        error: BaseException,
-        owner: Owner,
-    ) -> BaseException:
-        if isinstance(verdict, Rejection):
-            return verdict
-        return self._handler_failed(
-            envelope, verdict, error, owned=owner is Owner.SUPERVISOR
-        )
+    def cut_off(
+        self, turn: Turn, failure: BaseException | None, *, is_known: bool
+    ) -> None:
+        """The handler was cancelled with its incarnation, which may have failed.
 
-    def _handler_failed(
-        self,
-        envelope: Envelope,
-        verdict: BaseException,
-        error: BaseException,
-        *,
-        owned: bool,
-    ) -> HandlerFailedError:
-        request = name_of(type(envelope.message))
-        answer = HandlerFailedError(
-            self.seat.name, request, name_of(type(verdict)), owned_by_supervisor=owned
-        )
-        answer.__cause__ = error
-        return answer
-
-    def cut_off(self, turn: Turn, failure: BaseException | None) -> None:
-        """The handler was cancelled with its incarnation, which may have failed."""
-        envelope, ask = turn.envelope, turn.envelope.ask
+        Args:
+            turn: What was cancelled.
+            failure: Why, if it has failed.
+            is_known: Whether that is known yet: what fails in a nursery of a
+                lifespan cancels all before it shows.
+        """
+        ask = turn.envelope.ask
         if ask is None or not ask.is_open:
             return
+        if is_known:
+            self._tell_why(ask, failure)
+        else:
+            self._undecided.append(ask)
+
+    def decide(self, failures: Sequence[BaseException]) -> None:
+        """Tell those who were cut off before it was known why: for *failures*.
+
+        What has failed will not keep its promises to answer later either.  One
+        that ends otherwise takes those along that it has kept for itself.
+        """
+        failure = failures[0] if failures else None
+        promised = self.seat.deferred if failure is not None else ()
+        for ask in [*self._undecided, *promised]:
+            self._tell_why(ask, failure)
+        self._undecided.clear()
+        self.seat.deferred.clear()
+
+    def _tell_why(self, ask: Ask, failure: BaseException | None) -> None:
         if failure is not None:
-            verdict = judge(failure)
-            ask.fail(self._handler_failed(envelope, verdict, failure, owned=True))
+            ask.fail(handler_failed(ask, failure, owned_by_supervisor=True))
         else:
             detail = "was stopped before it had answered"
             ask.fail(ActorStoppedError(self.seat.name, detail))

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Generic, Self, TypeVar, final
 
 import attrs
+from attrs.validators import instance_of
 
 from .._base.util import name_of, publish_names
 from .._kernel.actor import Behaviour, HookName, behaviour_of, make_hook
 from .._kernel.context import Context
 from .._kernel.handle import ActorHandle
 from .._kernel.handlers import Handler, make_error_handler, make_handler
+from .._kernel.seat import Seat
 from .._policy.restarts import RestartLimit, RestartPolicy
 
 __all__ = ["IdleActor", "Plan"]
@@ -35,12 +37,18 @@ class Plan:
     name: str
     mailbox_capacity: int = attrs.field(validator=_from_one)
     max_concurrency: int = attrs.field(validator=_from_one)
-    restart_policy: RestartPolicy = RestartPolicy.PERMANENT
-    restart_limit: RestartLimit = attrs.field(factory=RestartLimit)
+    restart_policy: RestartPolicy = attrs.field(
+        default=RestartPolicy.PERMANENT, validator=instance_of(RestartPolicy)
+    )
+    restart_limit: RestartLimit = attrs.field(
+        factory=RestartLimit, validator=instance_of(RestartLimit)
+    )
     must_be_declared: bool = False
     """Whether a model whose class is not decorated is a mistake."""
 
-    exposed_as: bool | str = False
+    exposed_as: bool | str = attrs.field(
+        default=False, validator=instance_of((bool, str))
+    )
     """The name that peers know it by, or whether that is its own."""
 
 
@@ -56,7 +64,12 @@ class IdleActor(Generic[ModelT]):
     _build: Callable[[], ModelT]
     _plan: Plan
     _place: Callable[
-        [Plan, Callable[[], object], Callable[[object], Behaviour]],
+        [
+            Plan,
+            Callable[[], object],
+            Callable[[object], Behaviour],
+            Callable[[Seat], ActorHandle],
+        ],
         Awaitable[ActorHandle],
     ]
     """Starts what does what it is told."""
@@ -156,7 +169,9 @@ class IdleActor(Generic[ModelT]):
         """
         self._refuse_started()
         self._has_started = True
-        return await self._place(self._plan, self._build, self._behaviour_of)
+        return await self._place(
+            self._plan, self._build, self._behaviour_of, ActorHandle
+        )
 
     def _behaviour_of(self, model: object) -> Behaviour:
         declared = behaviour_of(type(model))

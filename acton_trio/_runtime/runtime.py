@@ -15,6 +15,7 @@ import attrs
 import trio
 
 from .._base.ids import check_name, ern_of, type_id
+from .._base.util import name_of, shown
 from .._kernel.actor import Behaviour
 from .._kernel.cell import Recipe
 from .._kernel.handle import ActorHandle
@@ -30,9 +31,10 @@ from .config import Config
 from .exposure import Exposure
 from .signals import SignalWatch
 
-__all__ = ["Door", "RuntimeCore"]
+__all__ = ["Door", "RuntimeCore", "place"]
 
 ModelT = TypeVar("ModelT")
+HandleT = TypeVar("HandleT", bound=ActorHandle)
 
 _DEFAULT_LIMIT: Final = RestartLimit()
 
@@ -126,7 +128,9 @@ class RuntimeCore:
             must_be_declared=True,
             exposed_as=expose,
         )
-        return await IdleActor(partial(factory, *args), plan, self._place).start()
+        return await IdleActor(
+            partial(factory, *args), plan, partial(place, self)
+        ).start()
 
     def new_actor(
         self,
@@ -154,7 +158,7 @@ class RuntimeCore:
         plan = attrs.evolve(
             plan, restart_policy=restart_policy, restart_limit=restart_limit
         )
-        return IdleActor(partial(model, *args), plan, self._place)
+        return IdleActor(partial(model, *args), plan, partial(place, self))
 
     def _plan(
         self,
@@ -163,6 +167,15 @@ class RuntimeCore:
         capacity: int | None,
         max_concurrency: int | None,
     ) -> Plan:
+        if not callable(factory):
+            kind = name_of(type(factory))
+            msg = (
+                f"{shown(factory)} cannot be called: an actor is built anew for each "
+                "of its incarnations, so give its class, and what to call it with.\n"
+                f"  incorrect: await runtime.start({kind}(...))\n"
+                f"  correct:   await runtime.start({kind}, ...)"
+            )
+            raise TypeError(msg)
         limits = self.config.limits
         if name is None:
             name = self._made_up_name(factory)
@@ -177,33 +190,6 @@ class RuntimeCore:
         # Somebody may have chosen the very name that would be made up next.
         names = (f"{stem or 'actor'}-{number}" for number in self._numbers)
         return next(name for name in names if not self.root.has(name))
-
-    async def _place(
-        self,
-        plan: Plan,
-        build: Callable[[], object],
-        behaviour_of: Callable[[object], Behaviour],
-    ) -> ActorHandle:
-        name = plan.name
-        identifier = type_id("", time.time_ns() // 1_000_000, secrets.randbits(74))
-        mailbox = Mailbox(name, plan.mailbox_capacity, plan.max_concurrency)
-        seat = Seat(name, ern_of(name, identifier), mailbox, self.surroundings)
-        recipe = Recipe(build, behaviour_of)
-        handle = await self.root.start(
-            seat, recipe, plan.restart_policy, plan.restart_limit
-        )
-        if plan.exposed_as is not False:
-            exposed_as = name if plan.exposed_as is True else plan.exposed_as
-            await self._expose_or_stop(exposed_as, handle)
-        return handle
-
-    async def _expose_or_stop(self, name: str, handle: ActorHandle) -> None:
-        try:
-            self.ipc_expose(name, handle)
-        except BaseException:
-            with trio.CancelScope(shield=True):
-                await handle.stop()
-            raise
 
     def ipc_expose(self, name: str, handle: ActorHandle) -> None:
         """Let peers reach *handle* as *name*, until it is down or hidden.
@@ -238,6 +224,7 @@ class RuntimeCore:
         Cancellation:
             The actors that were not yet told to stop run on.
         """
+        await trio.lowlevel.checkpoint()
         with trio.move_on_after(self.config.timeouts.system_shutdown) as budget:
             await self.root.stop_all()
         if budget.cancelled_caught:
@@ -258,3 +245,40 @@ class RuntimeCore:
             Only the waiting ends.
         """
         return await self.signals.wait(self.services)
+
+
+async def place(
+    runtime: RuntimeCore,
+    plan: Plan,
+    build: Callable[[], object],
+    behaviour_of: Callable[[object], Behaviour],
+    make_handle: Callable[[Seat], HandleT],
+) -> HandleT:
+    """Start what does what *behaviour_of* tells, in a new seat of *runtime*.
+
+    Raises:
+        Exception: See `RuntimeCore.start`.
+
+    Cancellation:
+        The half-started actor is down before this leaves.
+    """
+    name = plan.name
+    identifier = type_id("", time.time_ns() // 1_000_000, secrets.randbits(74))
+    mailbox = Mailbox(name, plan.mailbox_capacity, plan.max_concurrency)
+    seat = Seat(name, ern_of(name, identifier), mailbox, runtime.surroundings)
+    handle = make_handle(seat)
+    recipe = Recipe(build, behaviour_of)
+    await runtime.root.start(handle, recipe, plan.restart_policy, plan.restart_limit)
+    if plan.exposed_as is not False:
+        exposed_as = name if plan.exposed_as is True else plan.exposed_as
+        await _expose_or_stop(runtime, exposed_as, handle)
+    return handle
+
+
+async def _expose_or_stop(runtime: RuntimeCore, name: str, handle: ActorHandle) -> None:
+    try:
+        runtime.ipc_expose(name, handle)
+    except BaseException:
+        with trio.CancelScope(shield=True):
+            await handle.stop()
+        raise

@@ -21,6 +21,7 @@ import attrs
 import trio
 
 from .._base.errors import ActorStoppedError
+from .._base.util import shown
 from .._kernel.patience import Patience
 from .._kernel.surroundings import DeadLetter, Surroundings
 from .._services.broker import Broker
@@ -54,9 +55,20 @@ class _House(Generic[RuntimeT]):
     runtime: RuntimeT | None = attrs.field(default=None, init=False)
     is_ready: trio.Event = attrs.field(factory=trio.Event, init=False)
     _is_empty: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _clearing: trio.CancelScope = attrs.field(
+        factory=lambda: trio.CancelScope(shield=True), init=False
+    )
 
     async def stand(self) -> None:
         """Hold services and actors until `clear` is done."""
+        try:
+            await self._hold()
+        finally:
+            # Whatever has happened here, nobody waits for it any more.
+            self.is_ready.set()
+            self._clearing.cancel(reason="there is nothing left to clear")
+
+    async def _hold(self) -> None:
         patience = Patience(self.config.timeouts.ask)
         broker = Broker()
         with trio.CancelScope(shield=True):
@@ -88,7 +100,7 @@ class _House(Generic[RuntimeT]):
 
     def _give_up(self, failure: BaseException) -> None:
         self.failures.append(failure)
-        self.end(f"an actor failed: {failure!r}")
+        self.end(f"an actor failed: {shown(failure)}")
 
     def cancel(self, reason: str) -> None:
         """Have all actors end now: handlers are cancelled, clean-up runs."""
@@ -101,7 +113,7 @@ class _House(Generic[RuntimeT]):
     async def clear(self) -> None:
         """Drain what lets messages in, then the actors; return when all is down."""
         assert self.runtime is not None
-        with trio.CancelScope(shield=True):
+        with self._clearing:
             for door in reversed(self.runtime.doors.copy()):
                 await door.shutdown_gracefully()
             await self.runtime.shutdown_all()
@@ -135,6 +147,9 @@ async def open_scope(
         outer.start_soon(house.watch, name="cancellation watch")
         with trio.CancelScope(shield=True):
             await house.is_ready.wait()
+        if house.runtime is None:
+            # The house has not stood up: what it raised comes this way.
+            await trio.sleep_forever()
         assert house.runtime is not None
         try:
             with house.body:
@@ -142,7 +157,7 @@ async def open_scope(
                 yield house.runtime
         except BaseException as error:  # noqa: BLE001, ASYNC103 - raised below
             body_error = error
-            house.cancel(f"the block was left by {error!r}")
+            house.cancel(f"the block was left by {shown(error)}")
         await house.clear()
         outer.cancel_scope.cancel(reason="the runtime has closed")
     if house.failures:

@@ -87,6 +87,16 @@ class Subscription(Generic[T]):
         await trio.lowlevel.checkpoint()
         while not self._queue:
             await self._readers.park()
+        return self.receive_nowait()
+
+    def receive_nowait(self) -> T:
+        """Return the next message, if there is one.
+
+        Raises:
+            trio.WouldBlock: If there is none now.
+        """
+        if not self._queue:
+            raise trio.WouldBlock
         message = self._queue.popleft()
         self._delivered += 1
         if self._line:

@@ -11,8 +11,9 @@ import attrs
 import trio
 
 from .._base.errors import ActorStoppedError, DuplicateNameError, RestartLimitError
+from .._kernel.activity import waiting
 from .._kernel.cell import Cell, Recipe
-from .._kernel.handle import ActorHandle
+from .._kernel.handle import ActorHandle, seat_of
 from .._kernel.seat import ActorState, Seat
 from .._policy.restarts import (
     RestartLimit,
@@ -44,6 +45,9 @@ class _Child:
 
     failure: BaseException | None = attrs.field(default=None, init=False)
     """What went wrong in its start, if something did."""
+
+    failed_late: bool = attrs.field(default=False, init=False)
+    """Whether something went wrong after it was to end for good."""
 
     restarted: ChildRestarted | None = attrs.field(default=None, init=False)
     """The news to be told once the next incarnation has started."""
@@ -81,6 +85,10 @@ class Supervisor:
     # In the order in which they were started; they stop in reverse.
     _children: dict[str, _Child] = attrs.field(factory=dict[str, _Child], init=False)
 
+    def seats(self) -> tuple[Seat, ...]:
+        """Return the seats of all children, of those that are starting too."""
+        return tuple(each.seat for each in self._children.values())
+
     def handles(self) -> tuple[ActorHandle, ...]:
         """Return the children that have started and are not down, in order."""
         return tuple(each.handle for each in self._children.values() if each.is_up)
@@ -97,9 +105,13 @@ class Supervisor:
     # --- starting
 
     async def start(
-        self, seat: Seat, recipe: Recipe, policy: RestartPolicy, limit: RestartLimit
-    ) -> ActorHandle:
-        """Start an actor in *seat*, and return once it takes messages.
+        self,
+        handle: ActorHandle,
+        recipe: Recipe,
+        policy: RestartPolicy,
+        limit: RestartLimit,
+    ) -> None:
+        """Start an actor in the seat of *handle*, and return once it takes messages.
 
         Raises:
             DuplicateNameError: If another child has the name.
@@ -110,16 +122,18 @@ class Supervisor:
         Cancellation:
             The half-started actor is down before this leaves.
         """
+        seat = seat_of(handle)
         if self.is_closing:
             raise ActorStoppedError(seat.name, "cannot start: the runtime is stopping")
         if seat.name in self._children:
             raise DuplicateNameError(seat.name, self._children[seat.name].seat.id)
-        child = _Child(seat, ActorHandle(seat), recipe, policy, RestartWindow(limit))
+        child = _Child(seat, handle, recipe, policy, RestartWindow(limit))
         self._children[seat.name] = child
         seat.restarts_in_window = lambda: child.window.count(trio.current_time())
         self.nursery.start_soon(self._run, child, name=f"actor {seat.name}")
         try:
-            await child.settled.wait()
+            with waiting(seat):
+                await child.settled.wait()
         except BaseException:
             seat.cancel("its start was cancelled")
             with trio.CancelScope(shield=True):
@@ -129,7 +143,6 @@ class Supervisor:
             raise
         if child.start_failure is not None:
             raise child.start_failure
-        return child.handle
 
     async def _run(self, child: _Child) -> None:
         """Have one incarnation after another in the seat, until none comes back."""
@@ -152,6 +165,7 @@ class Supervisor:
             child.seat.generation + child.settled.is_set(),
             partial(self._started, child),
             partial(self._wait_for_turn, child),
+            partial(self._note_failure, child),
         )
         child.seat.occupant = cell
         try:
@@ -159,6 +173,11 @@ class Supervisor:
         finally:
             child.seat.occupant = None
         return cell
+
+    def _note_failure(self, child: _Child) -> None:
+        # It is judged by what was ordered when it happened: whoever stops an
+        # actor a moment later does not make it another failure.
+        child.failed_late |= self.is_closing or child.seat.stop_ordered
 
     def _started(self, child: _Child) -> None:
         seat = child.seat
@@ -198,11 +217,10 @@ class Supervisor:
         failure: BaseException | None,
     ) -> bool:
         """Wait until the next incarnation is due; return whether there is one."""
-        # An exception that is no Exception is nobody's to handle here, and
-        # after an order to stop nobody comes back.
+        # An exception that is no Exception is nobody's to handle here.
         is_final = failure is not None and not isinstance(failure, Exception)
-        if is_final or self.is_closing or child.seat.stop_ordered:
-            self._end(child, reason, failure, is_handled=failure is None)
+        if is_final or (child.failed_late and comes_back(child.policy, reason)):
+            self._end(child, reason, failure, is_handled=False)
             return False
         if not comes_back(child.policy, reason):
             self._end(child, reason, failure, is_handled=True)
@@ -222,7 +240,9 @@ class Supervisor:
         return True
 
     async def _back_off(self, child: _Child, seconds: float) -> bool:
-        """Wait; return whether nothing else was ordered meanwhile."""
+        """Wait; return whether nothing else was ordered before or meanwhile."""
+        if self.is_closing or child.seat.stop_ordered:
+            return False
         child.seat.enter(ActorState.RESTART_PENDING)
         with trio.move_on_after(seconds) as wait:
             child.seat.awaken = partial(wait.cancel, reason="the actor is to stop")
@@ -280,6 +300,8 @@ def _limit_error(child: _Child, failure: BaseException | None) -> RestartLimitEr
     limit = child.window.limit
     error = RestartLimitError(child.seat.name, limit.max_restarts, limit.window)
     error.__cause__ = failure
+    for each in getattr(failure, "__notes__", [f"in {child.seat.name}"]):
+        error.add_note(each)
     return error
 
 

@@ -69,6 +69,11 @@ class WriteForgiven(acton.Request[int]):
 
 
 @acton.message
+class Linger:
+    """Keeps the actor busy for a while, alone."""
+
+
+@acton.message
 class ReadWorse(acton.Request[int]):
     """Makes a reading handler raise, and then its `on_error`."""
 
@@ -214,6 +219,11 @@ class Patient:
         await trio.sleep(1)
         self.plan.log.append("on_error ends")
         return 42
+
+    @acton.mutate_on
+    async def linger(self, _command: Linger) -> None:
+        """Take a while."""
+        await trio.sleep(1)
 
     @acton.act_on
     def read_worse(self, request: ReadWorse) -> int:
@@ -975,7 +985,7 @@ async def test_body_left_by_an_exception_cancels_instead_of_draining(
     async def leave() -> None:
         async with acton.open_runtime() as runtime:
             patient = await runtime.start(Patient, plan)
-            await patient.send(ReadForgiven(KeyError()))
+            await patient.send(Linger())
             await wait_all_tasks_blocked()
             await patient.send(Ping())
             raise ZeroDivisionError
@@ -998,7 +1008,7 @@ async def test_failure_at_the_root_cancels_instead_of_draining(
     with pytest.RaisesGroup(acton.RestartLimitError):
         async with acton.open_runtime() as runtime:
             other = await runtime.start(Patient, plan)
-            await other.send(ReadForgiven(KeyError()))
+            await other.send(Linger())
             await wait_all_tasks_blocked()
             await other.send(Ping())
             patient = await runtime.start(Patient, restart_limit=NEVER)

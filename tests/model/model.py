@@ -270,6 +270,7 @@ class _Run:
     timer: _Timer = attrs.field(factory=lambda: _Timer(lambda: None))
     is_cancelled: bool = False
     had_first_step: bool = True
+    rescued: str = ""  # the error that an on_error is for
 
 
 @attrs.define(eq=False)
@@ -294,6 +295,7 @@ class _Actor:
     is_draining: bool = False
     is_cut: bool = False  # its work was cancelled
     is_cut_by_failure: bool = False
+    has_failed_late: bool = False  # after it was ordered to end for good
     waits_for_turn: bool = False
     accepted: list[int] = attrs.field(factory=list[int])
     stop_waiters: list[int] = attrs.field(factory=list[int])
@@ -398,8 +400,14 @@ class _Actor:
         return True
 
     def start_errand(self) -> None:
-        message, _ = self.errands.pop(0)
-        run = _Run(message, exclusive=True, part="on_error", start=self.world.now)
+        message, error = self.errands.pop(0)
+        run = _Run(
+            message,
+            exclusive=True,
+            part="on_error",
+            start=self.world.now,
+            rescued=error,
+        )
         self.begin(run, message.job.rescue_seconds)
 
     def begin(self, run: _Run, seconds: float) -> None:
@@ -468,6 +476,7 @@ class _Actor:
 
     def fail(self, error: str) -> None:
         self.failures.append(error)
+        self.has_failed_late |= self.is_stopping or self.world.is_closing
         if not self.is_cut:
             # Without a first step, a message was only queued: it is kept.
             kept = [run for run in self.running if not run.had_first_step]
@@ -521,6 +530,9 @@ class _Actor:
             self.judge(message, message.error(End.KEY_ERROR, "~"))
             return
         self.end_run(run, How.CANCELLED)
+        if run.part == "on_error":
+            self.judge(message, run.rescued)
+            return
         answer = "stopped"
         if self.is_cut_by_failure:
             answer = f"failed {self.failures[0]}, supervisor's"
@@ -564,13 +576,17 @@ class _Actor:
             reason = "parent_shutdown"
         elif self.is_stopping:
             reason = "stopped"
-        if self.world.is_closing or self.is_stopping:
-            self.go_down(reason, failure, raised)
-        elif not self.comes_back(reason):
+        is_over = self.world.is_closing or self.is_stopping
+        if not self.comes_back(reason) or (is_over and failure is None):
             self.go_down(reason, failure, [])
+        elif self.has_failed_late:
+            self.go_down(reason, failure, raised)
         elif (wait := self.next_backoff()) is None:
             limit = f"RestartLimit({failure})"
             self.go_down(reason, limit, [limit])
+        elif is_over:
+            # It would have come back: that it failed is dealt with.
+            self.go_down(reason, failure, [])
         else:
             self.phase = _Phase.AWAY
             self.ended = reason, failure

@@ -67,7 +67,7 @@ async def open_runtime(config: Config | None = None) -> AsyncGenerator[Runtime, 
         Handlers are cancelled at once; then stop hooks run, shielded, within
         ``timeouts.actor_shutdown``.
     """
-    if config is not None and not isinstance(config, Config):
+    if not isinstance(config, Config | None):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not be checked
         msg = f"open_runtime takes a Config, not {shown(config)}"
         raise TypeError(msg)
     async with open_scope(Runtime, config or Config()) as runtime:

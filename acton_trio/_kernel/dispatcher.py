@@ -15,8 +15,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
-from types import CoroutineType
-from typing import Any, Final, final
+from typing import Final, final
 
 import attrs
 import trio
@@ -29,7 +28,7 @@ from .actor import Behaviour
 from .context import Context, Incarnation
 from .envelope import EXPIRED, Ask, Envelope
 from .gates import GATES, may_begin
-from .handlers import Handler, find_error_handler
+from .handlers import Handler, Work, find_error_handler, is_coroutine
 from .parting import part
 from .seat import Seat
 from .turn import Turn, wrong_reply
@@ -196,9 +195,7 @@ class Dispatcher:
 
     # --- starting
 
-    def _call(
-        self, handler: Handler, envelope: Envelope
-    ) -> CoroutineType[Any, Any, Any] | None:
+    def _call(self, handler: Handler, envelope: Envelope) -> Work | None:
         """Run a plain function: it cannot wait, so nobody waits for it.
 
         Returns:
@@ -216,7 +213,7 @@ class Dispatcher:
         except BaseException as error:  # noqa: BLE001, ASYNC103 - to its owner
             self._failed(self._turn(handler, envelope), error)
         else:
-            if isinstance(result, CoroutineType):
+            if is_coroutine(result):
                 work = result
             elif envelope.ask is not None:
                 self._turn(handler, envelope).returned(result)
@@ -364,7 +361,7 @@ class Dispatcher:
             if handler.is_stream:
                 await self._pass_on(turn, result)
                 result = None
-            elif isinstance(result, CoroutineType):
+            elif is_coroutine(result):
                 if not handler.is_async:
                     # Nobody knew, so this task runs it and can do nothing else.
                     turn.activity.exclusive = True

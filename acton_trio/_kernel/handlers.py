@@ -10,7 +10,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from types import CoroutineType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeGuard, TypeVar
 
 import attrs
 
@@ -28,8 +28,10 @@ __all__ = [
     "Handler",
     "HandlerTable",
     "Mark",
+    "Work",
     "act_on",
     "find_error_handler",
+    "is_coroutine",
     "make_error_handler",
     "make_handler",
     "mark_of",
@@ -39,6 +41,9 @@ __all__ = [
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+Work: TypeAlias = CoroutineType[Any, Any, Any]
+"""What calling an asynchronous function gives."""
 
 _MARK: Final = "__acton_handler__"
 
@@ -140,9 +145,13 @@ class Handler:
     none_replies: bool = False
     """Whether returning ``None`` is a reply."""
 
-    def goes_on(self, work: CoroutineType[Any, Any, Any]) -> Handler:
+    def goes_on(self, work: Work) -> Handler:
         """Return what is left to do, now that calling it has given *work*."""
-        return attrs.evolve(self, function=lambda *_: work, is_async=True)
+
+        def go_on(*_: object) -> Work:
+            return work
+
+        return attrs.evolve(self, function=go_on, is_async=True)
 
 
 HandlerTable = Mapping[type, Handler]
@@ -152,14 +161,20 @@ ErrorTable = Mapping[type, Mapping[type, Handler]]
 """By message type, then by error type."""
 
 
+def is_coroutine(result: object) -> TypeGuard[Work]:
+    """Return whether *result* of a handler is still to be awaited."""
+    return isinstance(result, CoroutineType)
+
+
 def find_error_handler(
     table: ErrorTable, error: BaseException, message: object
 ) -> Handler | None:
     """Return the handler whose error type is nearest to that of *error*."""
     by_error = table.get(type(message), {})
     # A group is many errors, not one: only who handles groups handles it.
-    root = BaseExceptionGroup if isinstance(error, BaseExceptionGroup) else object
-    for cls in type(error).__mro__:
+    kind: type[BaseException] = type(error)
+    root = BaseExceptionGroup if issubclass(kind, BaseExceptionGroup) else object
+    for cls in kind.__mro__:
         if cls in by_error and issubclass(cls, root):
             return by_error[cls]
     return None

@@ -42,7 +42,7 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-Work: TypeAlias = CoroutineType[Any, Any, Any]
+Work: TypeAlias = "CoroutineType[Any, Any, Any]"
 """What calling an asynchronous function gives."""
 
 _MARK: Final = "__acton_handler__"

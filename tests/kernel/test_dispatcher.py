@@ -183,6 +183,8 @@ async def test_default_concurrency_is_100(autojump_clock: MockClock) -> None:
         handle = await runtime.start(this, desk)
         for number in range(101):
             handle.send_nowait(Read(str(number)))
+        # They start in several turns: what has not when it stops starts last.
+        await wait_all_tasks_blocked()
 
     assert [start for _, start, _ in desk.spans] == [0.0] * 100 + [1.0]
 

@@ -10,13 +10,15 @@ import inspect
 import types
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from .._base.util import name_of
 from .._messages.replies import contradicts
 from .handlers import Handler, Mark, make_error_handler, make_handler, mark_of
 
 __all__ = ["declared_error_handlers", "declared_handlers"]
+
+_HINTS: Final = "__acton_hints__"
 
 
 def declared_handlers(cls: type, names: Mapping[str, Any]) -> dict[type, Handler]:
@@ -111,8 +113,12 @@ def _place_of(cls: type, method: types.FunctionType, decorator: str) -> str:
 def _hints_of(
     method: types.FunctionType, names: Mapping[str, Any], where: str
 ) -> dict[str, Any]:
+    known: dict[str, Any] | None = getattr(method, _HINTS, None)
+    if known is not None:
+        # An inherited method means what it meant where it was written.
+        return known
     try:
-        return typing.get_type_hints(
+        hints = typing.get_type_hints(
             method, method.__globals__, dict(names), include_extras=True
         )
     except (NameError, AttributeError) as error:
@@ -121,6 +127,8 @@ def _hints_of(
             "defined: define the message before its handler"
         )
         raise TypeError(msg) from error
+    setattr(method, _HINTS, hints)
+    return hints
 
 
 def _types_of(

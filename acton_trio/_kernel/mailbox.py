@@ -276,7 +276,8 @@ class Mailbox:
         return running if self._is_behind_exclusive(envelope) else ()
 
     def _is_behind_exclusive(self, envelope: Envelope) -> bool:
-        if type(envelope.message) in self.exclusive_types:
+        # Room is needed for what was sent, not yet a turn of its own.
+        if envelope.ask is not None and type(envelope.message) in self.exclusive_types:
             return True
         if envelope.place is not self:
             return self._has_exclusive()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Generic, Self, TypeVar, final
+from typing import Any, Generic, Self, TypeVar, final
 
 import attrs
-from attrs.validators import instance_of
 
-from .._base.util import name_of, publish_names
+from .._base.util import name_of, publish_names, shown
 from .._kernel.actor import Behaviour, HookName, behaviour_of, make_hook
 from .._kernel.context import Context
 from .._kernel.handle import ActorHandle
@@ -29,6 +28,15 @@ def _from_one(_plan: object, field: attrs.Attribute[int], value: int) -> None:
         raise ValueError(msg)
 
 
+def _a(what: str, *kinds: type) -> Any:
+    def check(_plan: object, field: attrs.Attribute[Any], value: object) -> None:
+        if not isinstance(value, kinds):
+            msg = f"{field.name} is {what}, not {shown(value)}"
+            raise TypeError(msg)
+
+    return check
+
+
 @final
 @attrs.frozen
 class Plan:
@@ -38,16 +46,16 @@ class Plan:
     mailbox_capacity: int = attrs.field(validator=_from_one)
     max_concurrency: int = attrs.field(validator=_from_one)
     restart_policy: RestartPolicy = attrs.field(
-        default=RestartPolicy.PERMANENT, validator=instance_of(RestartPolicy)
+        default=RestartPolicy.PERMANENT, validator=_a("a RestartPolicy", RestartPolicy)
     )
     restart_limit: RestartLimit = attrs.field(
-        factory=RestartLimit, validator=instance_of(RestartLimit)
+        factory=RestartLimit, validator=_a("a RestartLimit", RestartLimit)
     )
     must_be_declared: bool = False
     """Whether a model whose class is not decorated is a mistake."""
 
     exposed_as: bool | str = attrs.field(
-        default=False, validator=instance_of((bool, str))
+        default=False, validator=_a("True, False or a name", bool, str)
     )
     """The name that peers know it by, or whether that is its own."""
 

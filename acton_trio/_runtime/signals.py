@@ -37,6 +37,9 @@ class SignalWatch:
             Only the waiting ends.
         """
         if not self._is_watching:
+            if services.cancel_scope.cancel_called:
+                msg = "the runtime has ended: there is nobody to wait for signals"
+                raise RuntimeError(msg)
             self._is_watching = True
             try:
                 await services.start(self._watch, name="signals")

@@ -74,6 +74,19 @@ class Defer(acton.Request[str]):
     """Is never answered."""
 
 
+@acton.message
+class Fail(acton.Request[str]):
+    """Raises what has an `on_error`."""
+
+
+@acton.message
+class AnswerThenAsk(acton.Request[str]):
+    """Makes a `mutate_on` handler answer at once, and ask somebody then."""
+
+    target: acton.ActorHandle
+    log: list[str]
+
+
 @acton.actor
 class Node:
     """Does what it is told."""
@@ -143,6 +156,22 @@ class Node:
         ctx.start_soon(ask)
         await done.wait()
         return answers[0]
+
+    @acton.act_on
+    def fail(self, _request: Fail) -> str:
+        """Raise."""
+        raise LookupError
+
+    @acton.on_error
+    def forgive(self, _error: LookupError, _request: Fail) -> str:
+        """Answer for it."""
+        return "forgiven"
+
+    @acton.mutate_on
+    async def answer_then_ask(self, request: AnswerThenAsk, ctx: acton.Context) -> None:
+        """Let the asker go on, and ask."""
+        ctx.reply("answered")
+        request.log.append(await request.target.ask(Read()))
 
     @acton.act_on
     def defer(self, _request: Defer, ctx: acton.Context) -> None:
@@ -288,6 +317,46 @@ async def test_wait_for_the_end_of_another_is_a_wait(
     assert answers == {"a": "stopped at 1", "b": "a -> b -> a at 1"}
 
 
+async def test_actor_that_stops_starts_nothing_before_what_runs_has_ended(
+    autojump_clock: MockClock,
+) -> None:
+    """A message waits for all that runs in an actor that is stopping."""
+    answers: dict[str, str] = {}
+
+    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+        a, b = await start(runtime, "a", "b")
+        nursery.start_soon(answer, a, read(b, read(a, Read()), pause=1), answers)
+        await wait_all_tasks_blocked()
+        nursery.start_soon(a.stop)
+
+    assert answers == {"a": "a -> b -> a at 1"}
+
+
+async def test_on_error_that_waits_is_waited_for(autojump_clock: MockClock) -> None:
+    """A message waits for the `on_error` before it, and so for all that runs."""
+    answers: dict[str, str] = {}
+
+    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+        (a,) = await start(runtime, "a")
+        nursery.start_soon(answer, a, read(a, Read(), pause=1), answers)
+        await wait_all_tasks_blocked()
+        nursery.start_soon(a.ask, Fail())
+
+    assert answers == {"a": "a -> a at 1"}
+
+
+async def test_wait_that_is_over_is_none(autojump_clock: MockClock) -> None:
+    """An ask that has its answer waits no more, though its handler did not go on."""
+    log: list[str] = []
+
+    async with acton.open_runtime() as runtime:
+        a, b = await start(runtime, "a", "b")
+        assert await a.ask(write(b, AnswerThenAsk(a, log))) == "answered"
+        await wait_all_tasks_blocked()
+
+    assert log == ["done"]
+
+
 @pytest.mark.parametrize("only_wait", [True, False])
 async def test_wait_for_ones_own_end_is_a_cycle(
     only_wait: bool,  # noqa: FBT001 - pytest names its parameters
@@ -429,6 +498,26 @@ async def test_deadlock_by_a_deferred_reply_ends_by_the_deadline(
             await a.ask(Defer())
 
         assert trio.current_time() == pytest.approx(30)
+
+
+async def test_deadlock_by_a_wait_for_room_ends_by_the_deadline(
+    autojump_clock: MockClock,
+) -> None:
+    """A cycle that a wait for room completes is not seen: the deadline ends it."""
+    config = acton.Config(timeouts=acton.Timeouts(ask=5))
+
+    async with acton.open_runtime(config) as runtime, trio.open_nursery() as nursery:
+        a = await runtime.start(Node, name="a")
+        b = await runtime.start(Node, name="b", mailbox_capacity=1)
+        nursery.start_soon(a.ask, Write(Step(1)))
+        await wait_all_tasks_blocked()
+        await a.send(Fill(b, 2))
+        with trio.fail_after(100), pytest.raises(acton.HandlerFailedError) as caught:
+            await b.ask(write(a, Read()))
+
+        assert trio.current_time() == 5
+        assert await a.ask(Read()) == "done"
+    assert caught.value.error == "AskTimeoutError"
 
 
 async def test_deadlock_by_a_background_task_ends_by_the_deadline(

@@ -328,6 +328,33 @@ async def test_restart_fails_what_is_in_flight(autojump_clock: MockClock) -> Non
     assert bystander.error.owned_by_supervisor
 
 
+async def test_restart_fails_what_was_to_be_answered_later(
+    autojump_clock: MockClock,
+) -> None:
+    """So does it to every asker whom the incarnation had promised an answer."""
+    error, fate = KeyError(), Fate()
+    kept: list[acton.ReplyAddress] = []
+
+    def keep(_model: Reader, _request: Work, ctx: acton.Context) -> None:
+        kept.append(ctx.reply_address)
+
+    def fail(_model: Reader, _request: Leave) -> str:
+        raise error
+
+    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+        idle = runtime.new_actor(Reader).act_on(Work, keep).act_on(Leave, fail)
+        handle = await idle.start()
+        nursery.start_soon(ask, handle, Work("later"), fate)
+        await wait_all_tasks_blocked()
+        await handle.send(Leave())
+        await handle.wait_generation(1)
+
+        assert kept[0].is_closed
+    assert fate.kind is acton.HandlerFailedError
+    assert fate.error is not None
+    assert fate.error.__cause__ is error
+
+
 async def test_restart_redelivers_nothing(autojump_clock: MockClock) -> None:
     """A restart does not redeliver what was in flight."""
     diary = Diary()

@@ -762,6 +762,45 @@ async def test_any_other_group_is_a_failure(autojump_clock: MockClock) -> None:
         assert patient.status.last_failure.exceptions == group.exceptions
 
 
+@pytest.mark.parametrize("ticks", [0, 1, 2, 3, 5])
+async def test_failure_is_judged_by_what_was_ordered_when_it_happened(
+    ticks: int, autojump_clock: MockClock
+) -> None:
+    """A failure is judged by what was ordered when it happened."""
+    async with acton.open_runtime() as runtime:
+        patient = await runtime.start(Patient)
+        with pytest.raises(acton.HandlerFailedError):
+            await patient.ask(WriteFail(KeyError()))
+        for _ in range(ticks):
+            await trio.lowlevel.checkpoint()
+
+    # It was to be restarted: that was so before the block was left.
+    assert patient.status.generation == 0
+    with pytest.RaisesGroup(KeyError):
+        async with acton.open_runtime() as runtime:
+            patient = await runtime.start(Patient)
+            await patient.send(Linger())
+            await patient.send(WriteFail(KeyError()))
+
+
+@pytest.mark.parametrize("request_type", [ReadForgiven, WriteForgiven])
+async def test_failure_whose_on_error_is_cut_off_is_not_lost(
+    request_type: type[ReadForgiven | WriteForgiven], autojump_clock: MockClock
+) -> None:
+    """A failure whose `on_error` is cut off goes where the handler's row says."""
+    plan, error = Plan(), KeyError("mine")
+
+    with pytest.RaisesGroup(KeyError) as caught, trio.move_on_after(0.5):
+        async with acton.open_runtime() as runtime:
+            patient = await runtime.start(Patient, plan)
+            await patient.send(request_type(error))
+            await trio.sleep_forever()
+
+    assert "on_error begins" in plan.log
+    assert "on_error ends" not in plan.log
+    assert caught.value.exceptions[0] is error
+
+
 async def test_any_other_group_matches_on_error_for_its_own_type_only(
     autojump_clock: MockClock,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import pytest
 
 import acton_trio as acton
+from acton_trio._kernel.actor import behaviour_of
 
 T = TypeVar("T")
 
@@ -240,3 +241,42 @@ def test_subclass_overrides_by_name() -> None:
             return 2
 
     assert Derived().handle(Get()) == 2
+
+
+def test_inherited_handler_means_what_it_meant_where_it_was_written() -> None:
+    """A subclass elsewhere need not know the names of its base."""
+
+    def base() -> type:
+        @acton.message
+        class Hidden:
+            """Known in here only."""
+
+        @acton.actor
+        class Base:
+            """Handles it."""
+
+            @acton.act_on
+            def hidden(self, message: Hidden) -> None:
+                """Do nothing."""
+
+        return Base
+
+    inherited: Any = base()
+
+    @acton.actor
+    class Derived(inherited):  # type: ignore[misc]
+        """Inherits the handler."""
+
+    behaviour = behaviour_of(Derived)
+    assert behaviour is not None
+    assert [each.__name__ for each in behaviour.handlers] == ["Hidden"]
+
+
+def test_method_is_decorated_as_a_handler_once() -> None:
+    """A method cannot read and change at the same time."""
+
+    def handle(self: object, message: Get) -> int:
+        return 1
+
+    with pytest.raises(TypeError, match="it is a handler already, by @mutate_on"):
+        acton.act_on(acton.mutate_on(handle))

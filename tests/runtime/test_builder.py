@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -209,3 +210,90 @@ async def test_exposed_actor_has_its_messages_registered(
         assert runtime.ipc_registry.type_names() == ("BuilderTotal",)
         assert runtime.ipc_hide("own") is None
         assert runtime.ipc_hide("other") is handle
+
+
+class Teller:
+    """A thing that is called like an asynchronous function."""
+
+    async def __call__(self, _model: Model, _request: BuilderTotal) -> int:
+        """Tell."""
+        await trio.sleep(1)
+        return 5
+
+
+def logged(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a function in the way that decorators do."""
+
+    @functools.wraps(function)
+    def wrapper(*args: object) -> object:
+        return function(*args)
+
+    return wrapper
+
+
+HANDLERS: dict[str, Callable[..., Any]] = {
+    "an object": Teller(),
+    "a wrapped function": logged(Model.tell),
+    "a lambda around a coroutine": lambda model, request: model.tell(request),
+    "one with a context": lambda model, _request, ctx: model.tell(ctx.message),
+    "a partial function": functools.partial(Teller.__call__, Teller()),
+    "an option of its own": lambda _model, _request, answer=5: answer,
+}
+
+
+@pytest.mark.parametrize(
+    "handler", [pytest.param(each, id=name) for name, each in HANDLERS.items()]
+)
+@pytest.mark.parametrize("kind", ["act_on", "mutate_on"])
+async def test_whatever_can_be_called_can_be_a_handler(
+    kind: str, handler: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    """What a handler gives is awaited if it has to be; only `ctx` is given besides."""
+    async with acton.open_runtime() as runtime:
+        idle = runtime.new_actor(lambda: Model(5))
+        handle = await getattr(idle, kind)(BuilderTotal, handler).start()
+
+        assert await handle.ask(BuilderTotal()) == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        pytest.param({"restart_limit": 5}, "restart_limit is a RestartLimit", id="int"),
+        pytest.param({"restart_policy": "permanent"}, "a RestartPolicy", id="str"),
+        pytest.param({"expose": 5}, "exposed_as is True, False or a name", id="expose"),
+    ],
+)
+async def test_wrong_option_is_a_type_error_at_once(
+    options: Any, words: str, autojump_clock: MockClock
+) -> None:
+    """What an actor could not live by is refused before it is started."""
+    async with acton.open_runtime() as runtime:
+        with pytest.raises(TypeError, match=words):
+            await runtime.start(Declared, **options)
+
+        assert runtime.actors() == ()
+
+
+async def test_instance_in_place_of_a_class_is_refused(
+    autojump_clock: MockClock,
+) -> None:
+    """An actor is built anew for each incarnation, so its class is wanted."""
+    instance: Any = Declared()
+
+    async with acton.open_runtime() as runtime:
+        with pytest.raises(
+            TypeError, match=r"correct:   await runtime\.start\(Declared"
+        ):
+            await runtime.start(instance)
+
+
+async def test_runtime_takes_a_config_and_nothing_else(
+    autojump_clock: MockClock,
+) -> None:
+    """A wrong argument is a `TypeError`, and nothing was opened."""
+    wrong: Any = {"timeouts": {"ask": 3}}
+
+    with pytest.raises(TypeError, match="open_runtime takes a Config"):
+        async with acton.open_runtime(wrong):
+            pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -57,9 +58,23 @@ class Service:
 
     def stop(self, number: signal.Signals) -> tuple[int, list[str]]:
         """Send it a signal; return its exit code and what it printed since."""
+        # It listens a moment before it waits for signals.
+        while not _takes_signals(self._process.pid):
+            os.sched_yield()
         self._process.send_signal(number)
         printed = self._output.read().splitlines()
         return self._process.wait(), printed
+
+
+def _takes_signals(pid: int) -> bool:
+    """Return whether the process has taken SIGTERM over, as far as can be told."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        # Not Linux: it has had all the time that this took.
+        return True
+    lines = status.read_text(encoding="utf-8").splitlines()
+    caught = next(line for line in lines if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 @pytest.fixture

@@ -7,13 +7,11 @@ from contextvars import ContextVar
 from typing import Final, Protocol, final
 
 import attrs
-import trio
 
 __all__ = [
     "NO_HEADERS",
     "Activity",
     "Wait",
-    "breathe",
     "current_activity",
     "waiting",
     "waiting_activity",
@@ -83,36 +81,3 @@ class waiting:  # noqa: N801 - read as a statement
     def __exit__(self, *_: object) -> None:
         if self._activity is not None:
             self._activity.waits.remove(self._wait)
-
-
-# A send that finds room need not switch tasks, but somebody who only ever
-# sends must not keep all others from running.
-_SENDS_PER_SWITCH: Final = 64
-
-
-@attrs.define(eq=False)
-class _Streak:
-    """How often the same task has sent without another one sending between."""
-
-    task: trio.lowlevel.Task | None = None
-    length: int = 0
-
-
-_streak: Final = _Streak()
-
-
-async def breathe() -> None:
-    """Check for cancellation, and let others run at every 64th call of a task.
-
-    A call of another task in between means that others did run, and counts
-    from the start again.
-    """
-    task = trio.lowlevel.current_task()
-    if task is not _streak.task:
-        _streak.task, _streak.length = task, 0
-    _streak.length += 1
-    if _streak.length < _SENDS_PER_SWITCH:
-        await trio.lowlevel.checkpoint_if_cancelled()
-    else:
-        _streak.length = 0
-        await trio.lowlevel.checkpoint()

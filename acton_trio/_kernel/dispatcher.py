@@ -11,7 +11,6 @@ do not wait for them, and run between their steps.
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
@@ -23,6 +22,7 @@ import trio
 from .._base.errors import ActorStoppedError
 from .._base.util import name_of
 from .._policy.ownership import judge
+from . import pace
 from .activity import NO_HEADERS, Activity, current_activity
 from .actor import Behaviour
 from .context import Context, Incarnation
@@ -36,41 +36,12 @@ from .verdicts import Verdicts
 
 __all__ = ["Dispatcher"]
 
-# One actor may keep the others waiting for this long, whichever comes first.
-# A number of messages alone is no fairness: 64 handlers of 100 us each would
-# hold everybody else up for 6 ms.
-_MESSAGES_PER_SWITCH: Final = 64
-_SECONDS_PER_SWITCH: Final = 0.0005
-
 
 def _no_function() -> None: ...
 
 
 # No handler, as there is no message that may start.
 _NOTHING: Final = Handler(object, _no_function, exclusive=False)
-
-
-@final
-class _Budget:
-    """What an actor may do before others have their turn."""
-
-    __slots__ = ("_handled", "_since")
-
-    def __init__(self) -> None:
-        self.restart()
-
-    def restart(self) -> None:
-        """Begin anew: others had their turn."""
-        self._handled = 0
-        self._since = time.perf_counter()
-
-    def is_spent(self) -> bool:
-        """Count one message more, and return whether that was enough."""
-        self._handled += 1
-        return (
-            self._handled >= _MESSAGES_PER_SWITCH
-            or time.perf_counter() - self._since >= _SECONDS_PER_SWITCH
-        )
 
 
 def _never() -> bool:
@@ -138,7 +109,7 @@ class Dispatcher:
         """Handle messages until *until* says so and no handler is running."""
         self._until = until
         mailbox = self.seat.mailbox
-        budget = _Budget()
+        budget = pace.new_budget()
         current_activity.set(self._plain)
         while not self._is_done():
             if self._errands and not self._readers:

@@ -15,7 +15,8 @@ import trio
 from .._base.errors import AskCycleError
 from .._base.util import name_of, publish_names
 from .._messages.declare import Request, StreamRequest, is_message
-from .activity import breathe, current_activity, waiting, waiting_activity
+from . import pace
+from .activity import current_activity, waiting, waiting_activity
 from .envelope import Ask, Envelope
 from .seat import ActorState, Seat
 from .streams import Stream
@@ -82,7 +83,7 @@ class ActorHandle:
             The message was not put in, and will not be.
         """
         envelope = self._envelop(message)
-        await breathe()
+        await pace.breathe()
         mailbox = self._seat.mailbox
         activity = waiting_activity()
         if activity is None:

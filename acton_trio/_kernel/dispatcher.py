@@ -12,7 +12,7 @@ do not wait for them, and run between their steps.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Final, final
 
@@ -27,6 +27,7 @@ from .activity import NO_HEADERS, Activity, current_activity
 from .actor import Behaviour
 from .context import Context, Incarnation
 from .envelope import EXPIRED, Ask, Envelope
+from .errands import Errand
 from .gates import GATES, may_begin
 from .handlers import Handler, Work, find_error_handler, is_coroutine
 from .parting import part
@@ -46,29 +47,6 @@ _NOTHING: Final = Handler(object, _no_function, exclusive=False)
 
 def _never() -> bool:
     return False
-
-
-@final
-@attrs.define(eq=False)
-class _Errand:
-    """A failure that waits for its `on_error`; it is where its message is then."""
-
-    turn: Turn
-    """The turn that failed."""
-
-    error: BaseException
-    handler: Handler
-
-    def give_up(self, envelope: Envelope) -> None:
-        """Do nothing: whoever has gone, the failure wants to be dealt with."""
-
-    def describe(self, envelopes: Sequence[Envelope]) -> Sequence[str]:
-        """Say so."""
-        return ["its handler failed, and waits for on_error"] * len(envelopes)
-
-    def blockers(self, envelope: Envelope) -> Collection[Activity]:  # noqa: ARG002 - for all alike
-        """Return whatever runs: it has to be alone."""
-        return self.turn.seat.mailbox.running
 
 
 @final
@@ -96,7 +74,7 @@ class Dispatcher:
     _to_begin: dict[Turn, None] = attrs.field(factory=dict["Turn", None], init=False)
     _streams: dict[Turn, None] = attrs.field(factory=dict["Turn", None], init=False)
     # Failures that have an `on_error`, which has to wait until it is alone.
-    _errands: deque[_Errand] = attrs.field(factory=deque["_Errand"], init=False)
+    _errands: deque[Errand] = attrs.field(factory=deque[Errand], init=False)
     _until: Callable[[], bool] = attrs.field(default=_never, init=False)
 
     # The activity of plain functions: one for all, as they cannot wait.
@@ -390,7 +368,7 @@ class Dispatcher:
         if handler is None or self.failure is not None:
             self._pass_judgement(turn, error)
         else:
-            errand = _Errand(turn, error, handler)
+            errand = Errand(turn, error, handler)
             turn.envelope.place = errand
             self._errands.append(errand)
             self.seat.mailbox.ring()

@@ -11,6 +11,7 @@ each built on those above it in this list::
     _supervision   many: who starts, who stops, in which order
     _runtime       the scope that all of them live in
     _ipc           the outside world
+    _testing       what tests are written with
 
 Up to ``_wire`` nothing uses trio or reads a clock.
 """

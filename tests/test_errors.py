@@ -172,6 +172,8 @@ def test_error_has_one_root() -> None:
         if inspect.isclass(each)
         and issubclass(each, BaseException)
         and each.__module__.startswith("acton_trio")
+        # The testing kit fails tests, in the way that tests fail.
+        and each.__module__ != "acton_trio.testing"
     }
     # It never leaves the codec, which makes a SerializationError of it.
     ours.discard(MisfitError)

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 import pytest
+import trio
 
 import acton_trio
 
@@ -96,6 +97,9 @@ def can_wait(function: Function) -> bool:
         return True
     returned = typing.get_type_hints(function).get("return")
     kind = typing.get_origin(returned) or returned
+    if isinstance(kind, type) and issubclass(kind, trio.abc.AsyncResource):
+        # It is there already; only closing it waits.
+        return False
     return isinstance(kind, type) and any(
         hasattr(kind, name) for name in ("__await__", "__aenter__", "__aiter__")
     )

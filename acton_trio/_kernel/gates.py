@@ -1,13 +1,12 @@
 """Gates: what may keep a message from its way, for a while or for good.
 
-There are none, unless a test plants a fault or tries another order of
-messages: then they stand before every mailbox and every handler of the
-process.
+There are none, unless a test plants a fault or writes down what is sent: then
+they stand before every mailbox and every handler of the process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from .envelope import Envelope
@@ -23,14 +22,6 @@ class Entrance(Protocol):
 
     def line_up(self, envelope: Envelope) -> None:
         """Put *envelope* in the queue or, if that is full, in the line for it."""
-        ...
-
-    def queued(self) -> Sequence[Envelope]:
-        """Return what is in the queue, the next to be handled first."""
-        ...
-
-    def put_before(self, envelope: Envelope, other: Envelope) -> None:
-        """Put *envelope* in the queue, right before *other*."""
         ...
 
 

@@ -168,13 +168,6 @@ class Mailbox:
         self._size += 1
         self.ring()
 
-    def put_before(self, envelope: Envelope, other: Envelope) -> None:
-        """Put *envelope* in the queue, right before *other*."""
-        self._append(envelope)
-        self._last_look = _nothing, _nothing
-        self._queue.pop()
-        self._queue.insert(self._queue.index(other), envelope)
-
     def queued(self) -> Sequence[Envelope]:
         """Return what is in the queue, the next to be handled first."""
         return [envelope for envelope in self._queue if envelope.place is self]

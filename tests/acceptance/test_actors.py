@@ -12,6 +12,7 @@ import trio
 from trio.testing import MockClock
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 from .items import covers
 
@@ -72,7 +73,7 @@ async def test_handler_both_changes_state_and_waits(autojump_clock: MockClock) -
     """What a handler changes, and what it sends after a wait, both come about."""
     log: list[str] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         comedian = await runtime.start(Comedian, log)
         for _ in range(2):
             await comedian.send(Joke())
@@ -89,7 +90,7 @@ async def test_messages_are_counted_between_the_hooks(
     """The state that `after_stop` sees is what all messages have left."""
     log: list[str] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         comedian = await runtime.start(Comedian, log)
         for _ in range(4):
             await comedian.send(Laughter())
@@ -105,7 +106,7 @@ async def test_actor_that_is_stopped_at_once_has_its_hooks_run(
     """An actor that is stopped as soon as it has started goes in and out."""
     log: list[str] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         comedian = await runtime.start(Comedian, log)
         await comedian.stop()
 
@@ -171,7 +172,7 @@ class Doorman:
 @covers(5)
 async def test_actor_sends_messages_to_itself(autojump_clock: MockClock) -> None:
     """A handler, exclusive or not, sends to its own actor, which is the sender."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         doorman = await runtime.start(Doorman)
         await doorman.send(Knock())
         await doorman.send(Knock())
@@ -276,7 +277,7 @@ async def test_state_may_be_bound_to_its_thread(autojump_clock: MockClock) -> No
     log: list[str] = []
 
     with open_books() as books:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             keeper = await runtime.start(Bookkeeper.begin, books, log)
             await keeper.send(Enter("first"))
             await keeper.send(Enter("second"))
@@ -296,7 +297,7 @@ async def test_restarted_actor_has_new_state_under_its_old_id(
 ) -> None:
     """A restart makes the state again, in its thread; handle and id stay."""
     with open_books() as books:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             keeper = await runtime.start(Bookkeeper.begin, books, [])
             before = keeper.id
             await keeper.send(Enter("lost"))

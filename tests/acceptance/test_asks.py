@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 from .items import covers
 
@@ -147,7 +148,7 @@ class Clerk:
 @covers(36)
 async def test_ask_returns_what_the_handler_returns(autojump_clock: MockClock) -> None:
     """The reply is what the handler has returned."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         clerk = await runtime.start(Clerk)
         await clerk.send(Count())
         await clerk.send(Count())
@@ -158,7 +159,7 @@ async def test_ask_returns_what_the_handler_returns(autojump_clock: MockClock) -
 @covers(37)
 async def test_ask_is_behind_what_was_sent_before(autojump_clock: MockClock) -> None:
     """What the asker has sent before is handled before."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         clerk = await runtime.start(Clerk)
         for _ in range(500):
             await clerk.send(Count())
@@ -169,7 +170,7 @@ async def test_ask_is_behind_what_was_sent_before(autojump_clock: MockClock) -> 
 @covers(38)
 async def test_silent_handler_ends_the_ask(autojump_clock: MockClock) -> None:
     """An ask without an answer says so at once; the work is done all the same."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         clerk = await runtime.start(Clerk)
         with pytest.raises(acton.NoReplyError):
             await clerk.ask(CountSilently())
@@ -184,7 +185,7 @@ async def test_failing_handler_ends_the_ask(
     request_: ReadBadly | WriteBadly, autojump_clock: MockClock
 ) -> None:
     """The asker hears that the handler has failed, how, and whose business it is."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         clerk = await runtime.start(Clerk)
         with pytest.raises(acton.HandlerFailedError) as failure:
             await clerk.ask(request_)
@@ -206,7 +207,7 @@ async def test_actor_that_stops_takes_the_request_it_holds_with_it(
     autojump_clock: MockClock,
 ) -> None:
     """When the actor goes, what it has not answered ends without a reply."""
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         clerk = await runtime.start(Clerk)
         nursery.start_soon(stop_soon, clerk)
         with pytest.raises(acton.NoReplyError):
@@ -278,7 +279,7 @@ async def test_nothing_reaches_an_actor_that_has_stopped(
     autojump_clock: MockClock,
 ) -> None:
     """Whoever speaks to an actor that is down hears so at once."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         clerk = await runtime.start(Clerk)
         await clerk.stop()
 
@@ -294,7 +295,7 @@ async def test_nothing_reaches_an_actor_that_has_stopped(
 @covers(42)
 async def test_reply_of_the_wrong_type_is_named(autojump_clock: MockClock) -> None:
     """The asker hears which type was declared, and which one came."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         clerk = await runtime.start(Clerk)
         with pytest.raises(acton.UnexpectedReplyError) as failure:
             await clerk.ask(AnswerWrongly())
@@ -309,7 +310,7 @@ async def test_asker_that_sets_a_deadline_waits_no_longer(
     autojump_clock: MockClock,
 ) -> None:
     """A reply that is held back ends the ask at the asker's own deadline."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         clerk = await runtime.start(Clerk)
         with pytest.raises(trio.TooSlowError), trio.fail_after(0.1):
             await clerk.ask(Hold())
@@ -337,7 +338,7 @@ async def test_dropped_reply_is_reported_when_it_is_dropped(
     autojump_clock: MockClock,
 ) -> None:
     """An asker whom nobody can answer any more does not wait for its deadline."""
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         clerk = await runtime.start(Clerk)
 
         async def drop() -> None:
@@ -358,7 +359,7 @@ async def test_askers_at_the_same_time_get_their_own_replies(
     """Whoever is answered first, everybody gets the answer to what it asked."""
     replies: list[tuple[int, int]] = []
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         clerk = await runtime.start(Clerk)
 
         async def ask(token: int) -> None:

@@ -8,6 +8,7 @@ import trio
 from trio.testing import MockClock
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 from .items import covers
 
@@ -97,7 +98,7 @@ async def test_readers_and_writers_all_run(autojump_clock: MockClock) -> None:
     """Whatever waits for whom, each message is handled, and once."""
     shelf = Shelf()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, shelf)
         for number in range(15):
             await handle.send(Add(number, 0.1) if number % 3 == 0 else Sum(0.1))
@@ -113,7 +114,7 @@ async def test_twenty_readers_are_at_work_together(autojump_clock: MockClock) ->
     shelf = Shelf()
     replies: dict[int, int] = {}
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.start(this, shelf)
 
         async def ask(token: int) -> None:
@@ -134,7 +135,7 @@ async def test_readers_see_the_state_as_it_was_when_their_turn_came(
     """What is queued behind a reader changes nothing under its hands."""
     sums: list[int] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Shelf, [1, 2, 3, 4, 5])
 
         async def ask() -> None:
@@ -159,7 +160,7 @@ async def test_readers_take_no_longer_than_one_of_them(
     """Ten reading handlers overlap: all are done when each one is."""
     shelf = Shelf()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, shelf)
         for _ in range(10):
             await handle.send(Sum(seconds))
@@ -176,7 +177,7 @@ async def test_interleaved_readers_see_exactly_what_was_sent_before_them(
     shelf = Shelf()
     sums: list[int] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, shelf)
 
         async def ask() -> None:

@@ -8,6 +8,7 @@ import trio
 from trio.testing import MockClock
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 from .items import covers
 
@@ -131,7 +132,7 @@ async def test_error_goes_to_the_on_error_of_its_message_and_type(
     log: list[tuple[object, ...]] = []
     first, second, third = ValueError(), ValueError(), LookupError()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         account = await runtime.start(Account, log)
         for command in (Deposit(first), Withdraw(second), Withdraw(third)):
             await account.send(command)
@@ -151,7 +152,7 @@ async def test_on_error_of_a_reader_gets_the_very_error_and_message(
     log: list[tuple[object, ...]] = []
     request = Check(ValueError("balance unknown"))
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         account = await runtime.start(Account, log)
         assert await account.ask(request) == -1
 
@@ -165,7 +166,7 @@ async def test_unhandled_error_of_an_asked_reader_is_the_askers(
     autojump_clock: MockClock,
 ) -> None:
     """Without an `on_error` the asker has the error; the actor goes on as it was."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         account = await runtime.start(Account)
         await account.send(Deposit())
         error = LookupError("no such account")
@@ -183,7 +184,7 @@ async def test_unhandled_error_without_an_asker_is_the_supervisors(
     autojump_clock: MockClock,
 ) -> None:
     """Where nobody waits for an answer the actor fails, and is restarted."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         account = await runtime.start(Account)
         await account.send(Deposit())
         await account.send(CheckUnguarded(LookupError("no such account")))
@@ -223,7 +224,7 @@ async def test_errors_of_overlapping_readers_are_dealt_with_one_by_one(
     """Readers that fail overlap like others; their `on_error`s are exclusive."""
     log: list[tuple[object, ...]] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         account = await runtime.start(Account, log)
         for number in range(10):
             error = ValueError(number) if number % 2 else None
@@ -242,7 +243,7 @@ async def test_on_error_has_nothing_to_do_where_all_is_well(
     """A handler that returns has changed the state, and no `on_error` runs."""
     log: list[tuple[object, ...]] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         account = await runtime.start(Account, log)
         for command in (Deposit(), Deposit(), Withdraw()):
             await account.send(command)

@@ -8,6 +8,7 @@ import trio
 from trio.testing import MockClock
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 from .items import covers
 
@@ -77,7 +78,7 @@ async def test_messages_behind_a_failing_one_are_handled(
     """A message that was sent fails its actor; the next incarnation has the rest."""
     results: list[int] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         calculator = await runtime.start(Calculator, results)
         await calculator.send(kind(7, 0))
         await calculator.send(Divide(6, 3))
@@ -92,7 +93,7 @@ async def test_failing_answer_of_an_exclusive_handler_costs_the_state(
     autojump_clock: MockClock,
 ) -> None:
     """A half changed state is not kept: asked or not, the actor starts anew."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         calculator = await runtime.start(Calculator)
         with pytest.raises(acton.HandlerFailedError) as failure:
             await calculator.ask(Divide(7, 0))
@@ -108,7 +109,7 @@ async def test_failing_answer_of_a_reader_costs_nothing(
     autojump_clock: MockClock,
 ) -> None:
     """A reader has changed nothing: its asker has the failure, the actor none."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         calculator = await runtime.start(Calculator)
         with pytest.raises(acton.HandlerFailedError) as failure:
             await calculator.ask(Peek(7, 0))
@@ -125,7 +126,7 @@ async def test_asker_reads_what_the_failure_says(
     kind: type[Divide | Peek], autojump_clock: MockClock
 ) -> None:
     """The failure's own words reach the asker, with the exception itself."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         calculator = await runtime.start(Calculator)
         with pytest.raises(acton.HandlerFailedError) as failure:
             await calculator.ask(kind(7, 0))
@@ -138,7 +139,7 @@ async def test_asker_reads_what_the_failure_says(
 @covers(51)
 async def test_failure_is_kept_as_it_was(autojump_clock: MockClock) -> None:
     """The status of a restarted actor has the last failure, words and all."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         calculator = await runtime.start(Calculator)
         await calculator.send(Divide(7, 0))
         await calculator.wait_generation(1)
@@ -155,7 +156,7 @@ async def test_failure_that_nobody_could_mend_leaves_the_block(
     never = acton.RestartLimit(max_restarts=0)
 
     with pytest.RaisesGroup(acton.RestartLimitError) as raised:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             calculator = await runtime.start(Calculator, restart_limit=never)
             await calculator.send(Divide(7, 0))
             await trio.sleep_forever()
@@ -170,7 +171,7 @@ async def test_failures_between_messages_lose_no_message(
     """Every other message fails its actor, and all that do not are handled."""
     results: list[int] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         calculator = await runtime.start(Calculator, results)
         for number in (3, 6, 9):
             await calculator.send(Divide(7, 0))
@@ -189,7 +190,7 @@ async def test_failures_between_asks_spoil_no_answer(
     """Every other question fails, and all that do not are answered as before."""
     results: list[int] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         calculator = await runtime.start(Calculator, results)
         for number in (3, 6, 9):
             with pytest.raises(acton.HandlerFailedError):

@@ -7,6 +7,7 @@ import pytest
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 from .items import covers
 
@@ -62,7 +63,7 @@ async def test_message_sent_before_the_stop_is_handled(
     """What was sent before `stop()` is handled before `stop()` returns, once."""
     log: list[str] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(model)
         await handle.send(Ping(log))
         await handle.stop()
@@ -146,7 +147,7 @@ async def test_answer_goes_to_the_sender_as_a_message(
     autojump_clock: MockClock,
 ) -> None:
     """A message knows the actor that sent it, which can be sent an answer."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         oracle = await runtime.start(Oracle)
         seeker = await runtime.start(Seeker)
         for rounds in (1, 2, 3):
@@ -159,7 +160,7 @@ async def test_answer_goes_to_the_sender_as_a_message(
 @covers(8)
 async def test_actor_asks_another_one(autojump_clock: MockClock) -> None:
     """A handler can wait for another actor's answer, where it stands."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         oracle = await runtime.start(Oracle)
         seeker = await runtime.start(Seeker)
         for rounds in (1, 2, 3):

@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 from .items import covers
 
@@ -62,7 +63,7 @@ async def test_counter_counts(
     amounts: list[int], count: int, autojump_clock: MockClock
 ) -> None:
     """Messages are handled one after another, and a question comes after them."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         counter = await runtime.start(Counter)
         for amount in amounts:
             await counter.send(IncrementBy(amount))
@@ -73,7 +74,7 @@ async def test_counter_counts(
 @covers(206)
 async def test_handler_answers_at_once_or_later(autojump_clock: MockClock) -> None:
     """Whether a handler waits or not makes no difference to who asks but time."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         counter = await runtime.start(Counter, 42)
 
         assert await counter.ask(GetCount()) == 42
@@ -88,7 +89,7 @@ async def test_state_begins_as_the_class_or_the_starter_says(
     autojump_clock: MockClock,
 ) -> None:
     """A field has its default, unless `start` was given a value for it."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         default = await runtime.start(Counter)
         given = await runtime.start(Counter, 8)
 
@@ -99,7 +100,7 @@ async def test_state_begins_as_the_class_or_the_starter_says(
 @covers(208)
 async def test_actors_share_no_state(autojump_clock: MockClock) -> None:
     """Two actors of a class count for themselves."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         first = await runtime.start(Counter)
         second = await runtime.start(Counter)
         for counter in (first, first, second):
@@ -112,7 +113,7 @@ async def test_actors_share_no_state(autojump_clock: MockClock) -> None:
 @covers(208)
 async def test_many_actors_live_side_by_side(autojump_clock: MockClock) -> None:
     """A thousand actors start, answer, and are gone with their runtime."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         counters = [await runtime.start(Counter, number) for number in range(1000)]
         assert len(runtime.actors()) == 1000
         assert len({counter.id for counter in counters}) == 1000
@@ -126,7 +127,7 @@ async def test_many_actors_live_side_by_side(autojump_clock: MockClock) -> None:
 @covers(208)
 async def test_reader_sees_what_was_written_before(autojump_clock: MockClock) -> None:
     """A value that a message has changed is the one that the next reader has."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         counter = await runtime.start(Counter, 1)
 
         assert await counter.ask(GetCount()) == 1
@@ -194,7 +195,7 @@ async def test_life_of_an_actor_has_its_order(autojump_clock: MockClock) -> None
     """Two hooks before the first message, two around the end; each runs once."""
     log: list[str] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         service = await runtime.start(Service, log)
         for _ in range(2):
             await service.send(Heartbeat())
@@ -214,7 +215,7 @@ async def test_life_of_an_actor_has_its_order(autojump_clock: MockClock) -> None
 @covers(214)
 async def test_started_actor_is_ready(autojump_clock: MockClock) -> None:
     """`start` returns when `after_start` is done, and no message is handled before."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         service = await runtime.start(Service, [])
 
         assert trio.current_time() == 1
@@ -228,7 +229,7 @@ async def test_actor_sends_itself_a_message_as_it_starts(
     """What `after_start` sends to its actor is the first message it handles."""
     log: list[str] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         await runtime.start(Service, log)
         await wait_all_tasks_blocked()
 

@@ -8,6 +8,7 @@ import attrs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 from .items import covers
 
@@ -97,7 +98,7 @@ async def test_field_that_is_an_enum_says_what_to_do(
     )
     told: list[Tell] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         machine = await runtime.start(lambda: Machine(told=told))
         for order in orders:
             await machine.send(order)
@@ -113,7 +114,7 @@ async def test_actor_goes_from_step_to_step_by_itself(
     """A handler has its own actor at hand, to tell it what comes next."""
     steps: list[int] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         machine = await runtime.start(lambda: Machine(steps=steps))
         await machine.send(Step(1, last=2))
         await wait_all_tasks_blocked()

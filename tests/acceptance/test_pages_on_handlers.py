@@ -8,6 +8,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 from .items import covers
 
@@ -93,7 +94,7 @@ async def test_balance_is_what_was_paid_in(
     deposits: list[float], balance: float, autojump_clock: MockClock
 ) -> None:
     """The state of an actor is any value of Python's, changed by its messages."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         account = await runtime.start(Account)
         for amount in deposits:
             await account.send(Deposit(amount))
@@ -106,7 +107,7 @@ async def test_rejection_leaves_the_state_and_reaches_the_asker(
     autojump_clock: MockClock,
 ) -> None:
     """An expected failure comes back with its fields; nothing was changed."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         account = await runtime.start(Account, 68)
         assert await account.ask(Withdraw(18)) == 50
         with pytest.raises(InsufficientFunds) as rejection:
@@ -119,7 +120,7 @@ async def test_rejection_leaves_the_state_and_reaches_the_asker(
 @covers(209)
 async def test_on_error_changes_the_state(autojump_clock: MockClock) -> None:
     """What an actor does about an error may be a change of its state."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         account = await runtime.start(Account, 50)
         await account.send(WithdrawOrFlag(51))
 
@@ -200,7 +201,7 @@ async def test_two_look_ups_take_the_time_of_one(autojump_clock: MockClock) -> N
     """Readers of one actor do not wait for each other."""
     found: set[str] = set()
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         worker = await runtime.start(Worker)
 
         async def look_up(key: str) -> None:
@@ -216,7 +217,7 @@ async def test_two_look_ups_take_the_time_of_one(autojump_clock: MockClock) -> N
 @covers(209)
 async def test_batch_is_done_by_messages_to_itself(autojump_clock: MockClock) -> None:
     """One message can become many, of which none is lost."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         worker = await runtime.start(Worker)
         await worker.send(Batch((1, 2, 3, 4, 5)))
         await trio.sleep(1)
@@ -233,7 +234,7 @@ async def test_completion_is_handled_before_what_is_asked_later(
 
     Not because it is the actor's own: it was sent earlier.
     """
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         worker = await runtime.start(Worker)
         assert await worker.ask(Task(7)) == 7
 
@@ -243,7 +244,7 @@ async def test_completion_is_handled_before_what_is_asked_later(
 @covers(211)
 async def test_tasks_are_spread_over_actors(autojump_clock: MockClock) -> None:
     """Three actors do six tasks, two each; their names say who they are."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         workers = [
             await runtime.start(Worker, name=f"worker-{number}") for number in range(3)
         ]

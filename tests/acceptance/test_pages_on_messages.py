@@ -8,6 +8,7 @@ import trio
 from trio.testing import MockClock
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 from .items import covers
 
@@ -139,7 +140,7 @@ async def test_handler_reads_the_fields_of_its_message(
     left: int, right: int, total: int, autojump_clock: MockClock
 ) -> None:
     """A message is a class with fields, and its handler has them as they were."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         store = await runtime.start(Store)
 
         assert await store.ask(AddUp(left, right)) == total
@@ -152,7 +153,7 @@ async def test_exclusive_handlers_keep_the_order_of_the_messages(
     """One `mutate_on` handler is done before the next begins, however long it takes."""
     items = (AddItem("slow", 1, 3), AddItem("slower", 2, 5), AddItem("quick", 3))
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         store = await runtime.start(Store)
         for item in items:
             await store.send(item)
@@ -166,7 +167,7 @@ async def test_what_one_handler_changes_another_one_reads(
     autojump_clock: MockClock,
 ) -> None:
     """`mutate_on` handlers write the state that `act_on` handlers read."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         store = await runtime.start(Store)
         for _ in range(3):
             await store.send(Increment())
@@ -179,7 +180,7 @@ async def test_messages_of_a_type_differ_by_their_fields(
     autojump_clock: MockClock,
 ) -> None:
     """Two messages of a type carry two things; a field may have a default."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         store = await runtime.start(Store)
         await store.send(AddItem("apple", 3))
         await store.send(AddItem("pear"))
@@ -193,7 +194,7 @@ async def test_handler_is_given_the_very_message(autojump_clock: MockClock) -> N
     messages: list[object] = []
     command = Increment()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         store = await runtime.start(lambda: Store(messages=messages))
         await store.send(command)
 
@@ -203,7 +204,7 @@ async def test_handler_is_given_the_very_message(autojump_clock: MockClock) -> N
 @covers(204, 205)
 async def test_send_expects_no_answer(autojump_clock: MockClock) -> None:
     """A message is sent and forgotten: nothing comes back, and it is handled."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         store = await runtime.start(Store)
         for _ in range(2):
             await store.send(Increment())
@@ -218,7 +219,7 @@ async def test_reply_need_not_wait_for_the_handlers_end(
     autojump_clock: MockClock,
 ) -> None:
     """`ctx.reply` answers at once; the handler goes on."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         store = await runtime.start(Store)
 
         assert await store.ask(ReplyNow()) == 42
@@ -230,7 +231,7 @@ async def test_reply_need_not_wait_for_the_handlers_end(
 @covers(210)
 async def test_each_request_has_its_type_of_reply(autojump_clock: MockClock) -> None:
     """A number, a text, nothing, a message: a request says what it is answered with."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         store = await runtime.start(Store, name="corner-shop")
 
         assert await store.ask(GetName()) == "corner-shop"
@@ -246,7 +247,7 @@ async def test_acknowledgement_says_that_the_work_is_due(
     autojump_clock: MockClock,
 ) -> None:
     """What a handler has sent before it answers is handled before what comes later."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         store = await runtime.start(Store)
 
         assert await store.ask(Confirm("order 1")) == Confirmed("order 1")
@@ -273,7 +274,7 @@ class Desk:
 @covers(210)
 async def test_message_is_forwarded_as_it_is(autojump_clock: MockClock) -> None:
     """An actor hands on what it is sent, and answers what the other one answers."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         store = await runtime.start(Store)
         desk = await runtime.start(Desk, store)
         await desk.send(Increment())

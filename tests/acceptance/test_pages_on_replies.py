@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 from .items import covers
 
@@ -112,7 +113,7 @@ async def test_ask_is_answered_within_its_deadline_or_not_at_all(
     autojump_clock: MockClock,
 ) -> None:
     """An asker's scope is all there is to a timeout: in time, or too slow."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         market = await runtime.start(Market)
         with trio.fail_after(1):
             assert await market.ask(GetPrice(0.5)) == 1000.0
@@ -125,7 +126,7 @@ async def test_ask_is_answered_within_its_deadline_or_not_at_all(
 @covers(205)
 async def test_stream_is_read_one_by_one(autojump_clock: MockClock) -> None:
     """A request can have many replies, and its reader takes them as they come."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         market = await runtime.start(Market)
         async with market.stream(Watch(3)) as numbers:
             assert [number async for number in numbers] == [0, 1, 2]
@@ -138,7 +139,7 @@ async def test_receiver_is_sent_one_message_after_another(
     """A message can say who is to be sent the answers, which keep their order."""
     shown: list[int] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         screen = await runtime.start(Screen, shown)
         market = await runtime.start(Market)
         await market.send(Publish(screen, 3))
@@ -153,7 +154,7 @@ async def test_replies_are_sent_later_to_whom_they_belong(
     """An address that is kept is answered when it can be, in any order."""
     results: dict[int, str] = {}
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         market = await runtime.start(Market)
 
         async def begin(task_id: int) -> None:

@@ -8,6 +8,7 @@ import trio
 from trio.testing import MockClock
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 from .items import covers
 
@@ -79,7 +80,7 @@ async def test_async_handler_is_awaited_each_time(
     """An async method is a handler, with or without the context: run to its end."""
     worker = model()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(lambda: worker)
         for number in (3, 2, 1):
             await handle.send(Work(number))
@@ -106,7 +107,7 @@ async def test_styles_of_replying_are_equivalent(
     """Returned, given to the context or to the address: it is the same reply."""
     worker = Plain()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         idle = runtime.new_actor(lambda: worker)
         handle = await getattr(idle, kind)(Work, handler).start()
 

@@ -8,6 +8,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 from .items import covers
 
@@ -59,7 +60,7 @@ async def test_message_behind_the_stop_is_handled(autojump_clock: MockClock) -> 
     """What comes in while a handler still runs, or from `before_stop`, is handled."""
     log: list[str] = []
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         scribe = await runtime.start(Scribe, log)
         await scribe.send(Note("running", 1))
         await wait_all_tasks_blocked()
@@ -75,7 +76,7 @@ async def test_message_after_the_stop_is_refused(autojump_clock: MockClock) -> N
     """What was sent before is handled; what is sent afterwards raises."""
     log: list[str] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         scribe = await runtime.start(Scribe, log)
         for text in ("first", "second", "third"):
             await scribe.send(Note(text))
@@ -97,7 +98,7 @@ async def test_message_during_the_drain_is_refused(autojump_clock: MockClock) ->
     """While the actor handles what is left, it takes nothing more in."""
     log: list[str] = []
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         scribe = await runtime.start(Scribe, log)
         await scribe.send(Note("running", 1))
         await scribe.send(Note("left", 1))
@@ -117,7 +118,7 @@ async def test_drain_ends_though_handlers_send_to_themselves(
     """An actor that keeps itself busy stops: its own messages are refused too."""
     log: list[str] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         scribe = await runtime.start(Scribe, log)
         await scribe.send(Repeat())
         await scribe.send(Repeat())
@@ -135,7 +136,7 @@ async def test_runtime_ends_though_handlers_send_to_themselves(
     """Leaving the block stops such an actor as well."""
     log: list[str] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         scribe = await runtime.start(Scribe, log)
         await scribe.send(Repeat())
 

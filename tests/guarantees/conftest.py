@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import inspect
 import os
-import random
+from collections.abc import Iterator
 
 import pytest
-import trio
+
+from acton_trio._testing.scheduling import TaskOrder, ordered
 
 SEEDS = int(os.environ.get("ACTON_SEEDS", "3"))
 
@@ -26,17 +27,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(autouse=True)
-def task_order(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> random.Random:
+def task_order(request: pytest.FixtureRequest) -> Iterator[TaskOrder]:
     """Shuffle the tasks that are ready, by a seed; not async, so that it runs.
 
     pytest-trio leaves out asynchronous fixtures that nobody names.
     """
-    order = random.Random(getattr(request, "param", 0))
-    run = trio._core._run
-    # What trio's plugin for hypothesis sets: a batch is shuffled, not only
-    # reversed now and then, and starts from an order that does not vary.
-    monkeypatch.setattr(run, "_ALLOW_DETERMINISTIC_SCHEDULING", True)
-    monkeypatch.setattr(run, "_r", order)
-    return order
+    order = TaskOrder(getattr(request, "param", 0))
+    with ordered(order):
+        yield order

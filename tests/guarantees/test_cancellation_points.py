@@ -19,6 +19,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 SHORT = acton.Config(timeouts=acton.Timeouts(actor_shutdown=2, system_shutdown=5))
 
@@ -254,7 +255,7 @@ async def test_send_with_room(autojump_clock: MockClock) -> None:
 
     async def attempt(cancellation: Cancellation) -> None:
         diary, sent = Diary(), 0
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             handle = await runtime.start(Worker, diary)
             with cancellation.here():
                 for _ in range(200):
@@ -271,7 +272,7 @@ async def test_send_waiting_for_room(autojump_clock: MockClock) -> None:
 
     async def attempt(cancellation: Cancellation) -> None:
         diary, sent = Diary(), 0
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             handle = await runtime.start(Worker, diary, mailbox_capacity=1)
             with cancellation.here():
                 for _ in range(5):
@@ -290,7 +291,7 @@ async def test_cancelled_wait_for_room_leaves_the_line_to_others(
 
     async def attempt(cancellation: Cancellation) -> None:
         diary, sent = Diary(), 0
-        async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+        async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
             handle = await runtime.start(Worker, diary, mailbox_capacity=1)
             await handle.send(Write("first", 1))
             await wait_all_tasks_blocked()
@@ -317,7 +318,7 @@ async def test_ask_that_is_queued(autojump_clock: MockClock) -> None:
 
     async def attempt(cancellation: Cancellation) -> None:
         diary, replies = Diary(), list[str]()
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             handle = await runtime.start(Worker, diary)
             await handle.send(Write("first", 1))
             with cancellation.here():
@@ -337,7 +338,7 @@ async def test_ask_that_waits_for_room(
 
     async def attempt(cancellation: Cancellation) -> None:
         diary, replies = Diary(), list[str]()
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             handle = await runtime.start(Worker, diary, mailbox_capacity=1)
             await handle.send(Write("first", 1))
             await wait_all_tasks_blocked()
@@ -357,7 +358,7 @@ async def test_ask_whose_act_on_handler_runs(autojump_clock: MockClock) -> None:
 
     async def attempt(cancellation: Cancellation) -> None:
         diary = Diary()
-        async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+        async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
             handle = await runtime.start(Worker, diary)
             nursery.start_soon(trio.sleep, 0.5)
             began = trio.current_time()
@@ -380,7 +381,7 @@ async def test_ask_whose_mutate_on_handler_runs(autojump_clock: MockClock) -> No
 
     async def attempt(cancellation: Cancellation) -> None:
         diary = Diary()
-        async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+        async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
             handle = await runtime.start(Worker, diary)
 
             async def ask() -> None:
@@ -405,7 +406,7 @@ async def test_entering_a_stream(autojump_clock: MockClock) -> None:
 
     async def attempt(cancellation: Cancellation) -> None:
         diary = Diary()
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             handle = await runtime.start(Worker, diary)
             before = trio.lowlevel.current_statistics().tasks_living
             with cancellation.here():
@@ -425,7 +426,7 @@ async def test_next_of_a_stream(pause: float, autojump_clock: MockClock) -> None
 
     async def attempt(cancellation: Cancellation) -> None:
         received: list[int] = []
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             handle = await runtime.start(Worker)
             async with handle.stream(Count(3, pause)) as numbers:
                 with cancellation.here():
@@ -443,7 +444,7 @@ async def test_stop(autojump_clock: MockClock) -> None:
 
     async def attempt(cancellation: Cancellation) -> None:
         diary = Diary()
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             handle = await runtime.start(Worker, diary)
             await handle.send(Write("running", 1))
             await wait_all_tasks_blocked()
@@ -464,7 +465,7 @@ async def test_wait_stopped(autojump_clock: MockClock) -> None:
     """A `wait_stopped` that is cancelled ends only the waiting."""
 
     async def attempt(cancellation: Cancellation) -> None:
-        async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+        async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
             handle = await runtime.start(Worker)
 
             async def wait() -> None:
@@ -483,7 +484,7 @@ async def test_wait_generation(autojump_clock: MockClock) -> None:
     """A `wait_generation` that is cancelled ends only the waiting."""
 
     async def attempt(cancellation: Cancellation) -> None:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             handle = await runtime.start(Worker)
             await handle.send(Fail())
             with cancellation.here():
@@ -499,7 +500,7 @@ async def test_send_of_a_reply_address(autojump_clock: MockClock) -> None:
 
     async def attempt(cancellation: Cancellation) -> None:
         diary, replies = Diary(), list[str]()
-        async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+        async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
             handle = await runtime.start(Worker, diary)
 
             async def ask() -> None:
@@ -523,7 +524,7 @@ async def test_broadcast(autojump_clock: MockClock) -> None:
 
     async def attempt(cancellation: Cancellation) -> None:
         async with (
-            acton.open_runtime() as runtime,
+            open_test_runtime() as runtime,
             runtime.broker.subscribe(Read) as quick,
             runtime.broker.subscribe(
                 Read, delivery=acton.Delivery.BLOCK, capacity=1
@@ -563,7 +564,7 @@ async def test_subscribe(autojump_clock: MockClock) -> None:
     """A `subscribe` that is cancelled has subscribed to nothing."""
 
     async def attempt(cancellation: Cancellation) -> None:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             with cancellation.here():
                 async with runtime.broker.subscribe(Read, Write) as events:
                     await runtime.broker.broadcast(Read("it"))
@@ -580,7 +581,7 @@ async def test_next_of_a_subscription(autojump_clock: MockClock) -> None:
     async def attempt(cancellation: Cancellation) -> None:
         received: list[str] = []
         async with (
-            acton.open_runtime() as runtime,
+            open_test_runtime() as runtime,
             runtime.broker.subscribe(
                 Read, delivery=acton.Delivery.BLOCK, capacity=1
             ) as events,
@@ -609,7 +610,7 @@ async def test_start(autojump_clock: MockClock) -> None:
 
     async def attempt(cancellation: Cancellation) -> None:
         diary = Diary()
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             before = trio.lowlevel.current_statistics().tasks_living
             with cancellation.here():
                 await runtime.start(Worker, diary, name="worker")
@@ -630,7 +631,7 @@ async def test_start_of_an_exposed_actor(autojump_clock: MockClock) -> None:
     """A cancelled `start` leaves no name behind that peers could reach."""
 
     async def attempt(cancellation: Cancellation) -> None:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             with cancellation.here():
                 await runtime.start(Worker, name="worker", expose=True)
             if cancellation.is_caught:
@@ -687,7 +688,7 @@ async def test_open_runtime_in_a_cancelled_scope(autojump_clock: MockClock) -> N
     async def attempt(cancellation: Cancellation) -> None:
         with cancellation.here(), trio.CancelScope() as scope:
             scope.cancel()
-            async with acton.open_runtime():
+            async with open_test_runtime():
                 pass
 
     await cancel_everywhere(attempt)

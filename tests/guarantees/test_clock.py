@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock, memory_stream_pair
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 
 @acton.message
@@ -65,7 +66,7 @@ async def test_backoff_of_a_restart_passes_on_trios_clock(
     half_an_hour = acton.RestartLimit(initial_backoff=1800, max_backoff=1800)
     began = time.monotonic()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         worker = await runtime.start(Worker, restart_limit=half_an_hour)
         await worker.send(Fail())
         await worker.wait_generation(1)
@@ -80,7 +81,7 @@ async def test_window_of_a_restart_limit_is_measured_on_trios_clock(
     """The window of a restart limit is measured on trio's clock."""
     one_an_hour = acton.RestartLimit(max_restarts=1, window=3600)
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         worker = await runtime.start(Worker, restart_limit=one_an_hour)
         for generation in range(1, 4):
             await worker.send(Fail())
@@ -94,7 +95,7 @@ async def test_backstop_of_an_ask_passes_on_trios_clock(
     autojump_clock: MockClock,
 ) -> None:
     """The backstop of an ask passes on trio's clock."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         worker = await runtime.start(Worker)
         with pytest.raises(acton.AskTimeoutError):
             await worker.ask(Wait(40))
@@ -106,7 +107,7 @@ async def test_budgets_of_stopping_pass_on_trios_clock(
     autojump_clock: MockClock,
 ) -> None:
     """The budgets of stopping pass on trio's clock."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         worker = await runtime.start(Worker)
         await worker.send(Wait(1_000_000))
 
@@ -119,7 +120,7 @@ async def test_deadline_passes_on_trios_clock_across_ipc_too(
     """The deadline of an ask over IPC passes on trio's clock at both ends."""
     near, far = memory_stream_pair()
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         await runtime.start(Worker, name="worker", expose=True)
         serve = partial(acton.ipc.serve, runtime, [MemoryListener(far)])
         await nursery.start(serve)

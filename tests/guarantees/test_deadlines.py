@@ -11,6 +11,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 
 @acton.message
@@ -150,7 +151,7 @@ def this(clerk: Clerk) -> Clerk:
 
 async def test_own_scope_ends_an_ask_in_trios_way(autojump_clock: MockClock) -> None:
     """The caller's own scope ends an ask in trio's way, by cancelling it."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Clerk)
         with pytest.raises(trio.TooSlowError) as caught, trio.fail_after(2):
             await handle.ask(Read(5))
@@ -166,7 +167,7 @@ async def test_effective_deadline_of_the_asker_travels_with_the_message(
     autojump_clock: MockClock,
 ) -> None:
     """The asker's effective deadline travels with the message, as `ctx.deadline`."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Clerk)
         with trio.fail_after(7), trio.fail_after(20):
             assert await handle.ask(Read()) == pytest.approx(7)
@@ -180,7 +181,7 @@ async def test_expired_message_is_never_handled(
     """An expired message is never handled."""
     clerk = Clerk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, clerk)
         await handle.send(Write(5))
         with trio.move_on_after(2) as scope:
@@ -197,7 +198,7 @@ async def test_deadline_that_has_passed_before_the_ask_reaches_no_handler(
     """An ask whose deadline has passed before it is made reaches no handler."""
     clerk = Clerk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, clerk)
         with trio.move_on_after(0):
             await handle.ask(Write())
@@ -209,7 +210,7 @@ async def test_deadline_cancels_the_act_on_handler(autojump_clock: MockClock) ->
     """An `act_on` handler is cancelled at its asker's deadline."""
     clerk = Clerk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, clerk)
         with trio.move_on_after(2):
             await handle.ask(Read(5))
@@ -222,7 +223,7 @@ async def test_asks_of_an_act_on_handler_inherit_its_deadline(
     autojump_clock: MockClock,
 ) -> None:
     """What an `act_on` handler asks inherits its asker's deadline."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Clerk)
         other = await runtime.start(Clerk)
         with trio.fail_after(50):
@@ -235,7 +236,7 @@ async def test_shielded_clean_up_of_an_act_on_handler_completes(
     """The shielded clean-up of a cancelled `act_on` handler completes."""
     clerk = Clerk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, clerk)
         with trio.move_on_after(2):
             await handle.ask(CleanUp(3))
@@ -250,7 +251,7 @@ async def test_mutate_on_handler_outlasts_its_askers_deadline(
     """A `mutate_on` handler completes though its asker's deadline passes."""
     clerk = Clerk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, clerk)
         with trio.move_on_after(2):
             await handle.ask(Write(5))
@@ -265,7 +266,7 @@ async def test_deadline_does_not_hurry_the_asks_of_a_mutate_on_handler(
     """The asker's deadline does not hurry what a `mutate_on` handler asks."""
     clerk, other = Clerk(), Clerk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, clerk)
         behind = await runtime.start(this, other)
         with trio.move_on_after(2):
@@ -283,7 +284,7 @@ async def test_own_scope_bounds_the_asks_of_a_mutate_on_handler(
     """Its own scopes bound what a `mutate_on` handler asks."""
     clerk, other = Clerk(), Clerk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, clerk)
         behind = await runtime.start(this, other)
         await handle.ask(WriteBehind(behind, Read(5), within=3))
@@ -314,7 +315,7 @@ async def test_mutate_on_handler_may_obey_the_deadline(
     """`trio.move_on_at(ctx.deadline)` has a `mutate_on` handler give up in time."""
     clerk = Clerk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, clerk)
         with trio.move_on_after(2):
             await handle.ask(WriteWhileItMatters(5))
@@ -326,7 +327,7 @@ async def test_send_carries_no_deadline(autojump_clock: MockClock) -> None:
     """A send carries no deadline."""
     clerk = Clerk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, clerk)
         with trio.move_on_after(2):
             await handle.send(Read(5))
@@ -343,7 +344,7 @@ async def test_asks_of_a_handler_of_a_send_inherit_no_deadline(
     """What the handler of a send asks inherits no deadline."""
     clerk, other = Clerk(), Clerk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, clerk)
         behind = await runtime.start(this, other)
         with trio.fail_after(2):
@@ -359,7 +360,7 @@ async def test_wait_for_room_obeys_the_senders_scope(
     """The wait of a send for room obeys the sender's scope."""
     clerk = Clerk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, clerk, mailbox_capacity=1)
         await handle.send(Write(5))
         await wait_all_tasks_blocked()
@@ -392,7 +393,7 @@ async def test_backstop_is_not_for_those_who_have_a_deadline(
     autojump_clock: MockClock,
 ) -> None:
     """An ask that has a deadline has no other backstop."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Clerk)
         with trio.fail_after(3600):
             await handle.ask(Read(1800))
@@ -436,7 +437,7 @@ async def test_timeout_tells_where_the_message_was(autojump_clock: MockClock) ->
 
 async def test_stream_has_no_backstop(autojump_clock: MockClock) -> None:
     """A stream has no backstop."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Clerk)
         async with handle.stream(Count(1_000_000)) as numbers:
             assert [number async for number in numbers] == [1]

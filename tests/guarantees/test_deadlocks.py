@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 PATIENT = acton.Config(timeouts=acton.Timeouts(ask=1_000_000))
 
@@ -206,7 +207,7 @@ async def test_ask_that_waits_for_itself_raises_at_once(
     autojump_clock: MockClock,
 ) -> None:
     """An ask that would wait for the asking handler raises `AskCycleError` at once."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         (a,) = await start(runtime, "a")
 
         assert await a.ask(write(a, Read())) == "a -> a"
@@ -219,7 +220,7 @@ async def test_path_begins_and_ends_with_the_actor_asked(
     autojump_clock: MockClock,
 ) -> None:
     """Its path begins and ends with the actor asked."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         a, b, c = await start(runtime, "a", "b", "c")
 
         said = await a.ask(write(b, write(c, write(a, Read()))))
@@ -228,7 +229,7 @@ async def test_path_begins_and_ends_with_the_actor_asked(
 
 async def test_act_on_handler_may_ask_back(autojump_clock: MockClock) -> None:
     """An `act_on` handler may be asked back, and ask its own actor to read."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         a, b = await start(runtime, "a", "b")
 
         assert await a.ask(read(a, Read())) == "done"
@@ -241,7 +242,7 @@ async def test_act_on_handler_may_not_ask_back_behind_a_mutate_on(
     """It may not when a `mutate_on` message is queued between."""
     answers: dict[str, str] = {}
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         (a,) = await start(runtime, "a")
         nursery.start_soon(answer, a, read(a, Read(), pause=1), answers)
         await wait_all_tasks_blocked()
@@ -254,7 +255,7 @@ async def test_message_waits_for_the_exclusive_handler_before_it(
     autojump_clock: MockClock,
 ) -> None:
     """A message waits for the exclusive handler before it."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         a, b = await start(runtime, "a", "b")
 
         assert await a.ask(write(b, read(a, Read()))) == "a -> b -> a"
@@ -266,7 +267,7 @@ async def test_exclusive_message_waits_for_every_running_act_on_handler(
     """A `mutate_on` message waits for every running `act_on` handler."""
     answers: dict[str, str] = {}
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         a, b = await start(runtime, "a", "b")
         nursery.start_soon(a.ask, Read(Step(0.5)))
         nursery.start_soon(answer, a, read(b, write(a, Write(), 1), 0), answers)
@@ -280,7 +281,7 @@ async def test_actors_that_ask_each_other_are_caught_without_a_common_chain(
     """Two actors that ask each other are caught without a common chain of asks."""
     answers: dict[str, str] = {}
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         a, b = await start(runtime, "a", "b")
         nursery.start_soon(answer, a, write(b, Read(), pause=1), answers)
         nursery.start_soon(answer, b, write(a, Read(), pause=2), answers)
@@ -292,7 +293,7 @@ async def test_wait_for_room_is_a_wait(autojump_clock: MockClock) -> None:
     """A handler that waits for room in a mailbox waits."""
     answers: dict[str, str] = {}
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         a = await runtime.start(Node, name="a")
         b = await runtime.start(Node, name="b", mailbox_capacity=1)
         nursery.start_soon(answer, b, write(a, Read(), pause=1), answers)
@@ -308,7 +309,7 @@ async def test_wait_for_the_end_of_another_is_a_wait(
     """A handler that waits for `stop()` of another waits."""
     answers: dict[str, str] = {}
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         a, b = await start(runtime, "a", "b")
         nursery.start_soon(answer, b, write(a, Read(), pause=1), answers)
         await wait_all_tasks_blocked()
@@ -323,7 +324,7 @@ async def test_actor_that_stops_starts_nothing_before_what_runs_has_ended(
     """A message waits for all that runs in an actor that is stopping."""
     answers: dict[str, str] = {}
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         a, b = await start(runtime, "a", "b")
         nursery.start_soon(answer, a, read(b, read(a, Read()), pause=1), answers)
         await wait_all_tasks_blocked()
@@ -336,7 +337,7 @@ async def test_on_error_that_waits_is_waited_for(autojump_clock: MockClock) -> N
     """A message waits for the `on_error` before it, and so for all that runs."""
     answers: dict[str, str] = {}
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         (a,) = await start(runtime, "a")
         nursery.start_soon(answer, a, read(a, Read(), pause=1), answers)
         await wait_all_tasks_blocked()
@@ -349,7 +350,7 @@ async def test_wait_that_is_over_is_none(autojump_clock: MockClock) -> None:
     """An ask that has its answer waits no more, though its handler did not go on."""
     log: list[str] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         a, b = await start(runtime, "a", "b")
         assert await a.ask(write(b, AnswerThenAsk(a, log))) == "answered"
         await wait_all_tasks_blocked()
@@ -363,7 +364,7 @@ async def test_wait_for_ones_own_end_is_a_cycle(
     autojump_clock: MockClock,
 ) -> None:
     """`stop()` and `wait_stopped()` on itself raise `AskCycleError`."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         (a,) = await start(runtime, "a")
 
         assert await a.ask(StopOneself(only_wait)) == "a -> a"
@@ -375,7 +376,7 @@ async def test_decision_is_on_what_runs_and_is_queued_then(
     """It is decided at the ask, on what runs and is queued then."""
     answers: dict[str, str] = {}
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         a, b = await start(runtime, "a", "b")
         # The writer comes after the ask back, which it does not hold up.
         nursery.start_soon(answer, a, read(b, read(a, Read(Step(2)), 1)), answers)
@@ -387,7 +388,7 @@ async def test_decision_is_on_what_runs_and_is_queued_then(
 
 async def test_actors_go_on_after_a_cycle(autojump_clock: MockClock) -> None:
     """An actor that catches an `AskCycleError` goes on, and nothing of it is left."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         a, b = await start(runtime, "a", "b")
         for _ in range(3):
             assert await a.ask(write(b, write(a, Read()))) == "a -> b -> a"
@@ -492,7 +493,7 @@ async def test_deadlock_by_a_deferred_reply_ends_by_the_deadline(
     autojump_clock: MockClock,
 ) -> None:
     """A wait for a deferred reply is not seen: the deadline ends it."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         (a,) = await start(runtime, "a")
         with pytest.raises(acton.AskTimeoutError):
             await a.ask(Defer())
@@ -524,7 +525,7 @@ async def test_deadlock_by_a_background_task_ends_by_the_deadline(
     autojump_clock: MockClock,
 ) -> None:
     """A wait for a background task is not seen: the deadline ends it."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         (a,) = await start(runtime, "a")
         with trio.fail_after(100):
             said = await a.ask(WriteThenForward(a, Read()))

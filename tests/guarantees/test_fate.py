@@ -12,6 +12,7 @@ import trio
 from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 NEVER = acton.RestartLimit(max_restarts=0)
 SHORT = acton.Config(timeouts=acton.Timeouts(actor_shutdown=2, system_shutdown=3))
@@ -255,7 +256,7 @@ async def test_message_is_handled_once(autojump_clock: MockClock) -> None:
     diary = Diary()
     names = [str(number) for number in range(200)]
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Worker, diary, mailbox_capacity=3)
         for name in names:
             await handle.send(Work(name))
@@ -265,7 +266,7 @@ async def test_message_is_handled_once(autojump_clock: MockClock) -> None:
 
 async def test_send_waits_while_the_mailbox_is_full(autojump_clock: MockClock) -> None:
     """`send` waits while the mailbox is full."""
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.start(Worker, mailbox_capacity=2)
         _, waiting, _ = await fill(handle, Work("first", 5), nursery)
 
@@ -277,7 +278,7 @@ async def test_send_nowait_to_a_full_mailbox_raises(autojump_clock: MockClock) -
     """`send_nowait` raises `MailboxFullError`, and puts nothing in, when it is full."""
     diary = Diary()
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.start(Worker, diary, mailbox_capacity=2)
         await fill(handle, Work("first", 5), nursery)
         with pytest.raises(acton.MailboxFullError):
@@ -288,7 +289,7 @@ async def test_send_nowait_to_a_full_mailbox_raises(autojump_clock: MockClock) -
 
 async def test_own_handler_does_not_wait_for_room(autojump_clock: MockClock) -> None:
     """A handler's `send` to its own full mailbox raises `MailboxFullError`."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Worker, mailbox_capacity=2)
 
         assert await handle.ask(SendToOneself()) == "MailboxFullError"
@@ -301,7 +302,7 @@ async def test_restart_keeps_what_is_queued(autojump_clock: MockClock) -> None:
     """A restart keeps what is queued; the next incarnation handles it."""
     diary = Diary()
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.start(Worker, diary, mailbox_capacity=2)
         queued, _, _ = await fill(handle, Fail(KeyError(), 1), nursery)
 
@@ -316,7 +317,7 @@ async def test_restart_fails_what_is_in_flight(autojump_clock: MockClock) -> Non
     def fail(_model: Reader, _request: Leave) -> str:
         raise error
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.new_actor(Reader).act_on(Leave, fail).start()
         nursery.start_soon(ask, handle, Read("bystander", 5), bystander)
         await wait_all_tasks_blocked()
@@ -341,7 +342,7 @@ async def test_restart_fails_what_was_to_be_answered_later(
     def fail(_model: Reader, _request: Leave) -> str:
         raise error
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         idle = runtime.new_actor(Reader).act_on(Work, keep).act_on(Leave, fail)
         handle = await idle.start()
         nursery.start_soon(ask, handle, Work("later"), fate)
@@ -359,7 +360,7 @@ async def test_restart_redelivers_nothing(autojump_clock: MockClock) -> None:
     """A restart does not redeliver what was in flight."""
     diary = Diary()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Worker, diary)
         await handle.send(Fail(KeyError()))
         await handle.wait_generation(1)
@@ -370,7 +371,7 @@ async def test_restart_redelivers_nothing(autojump_clock: MockClock) -> None:
 
 async def test_restart_keeps_senders_waiting(autojump_clock: MockClock) -> None:
     """Senders that wait for room keep waiting over a restart."""
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.start(Worker, mailbox_capacity=2)
         _, waiting, _ = await fill(handle, Fail(KeyError(), 1), nursery)
 
@@ -400,7 +401,7 @@ async def test_stop_handles_what_is_queued(end: End, autojump_clock: MockClock) 
     """`stop()` and a drain have what is queued handled."""
     diary = Diary()
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.start(Worker, diary, mailbox_capacity=2)
         queued, _, _ = await fill(handle, Work("first", 1), nursery)
         await end(handle, runtime)
@@ -415,7 +416,7 @@ async def test_stop_lets_what_is_in_flight_complete(
     end: End, message: Work | Read, autojump_clock: MockClock
 ) -> None:
     """`stop()` and a drain let what is in flight complete."""
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.start(Worker)
         running = Fate()
         nursery.start_soon(ask, handle, message, running)
@@ -432,7 +433,7 @@ async def test_stop_turns_waiting_senders_away(
     """`stop()` and a drain give senders that wait for room `ActorStoppedError`."""
     diary = Diary()
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.start(Worker, diary, mailbox_capacity=2)
         _, waiting, _ = await fill(handle, Work("first", 1), nursery)
         await end(handle, runtime)
@@ -450,7 +451,7 @@ async def test_actor_that_leaves_and_comes_back_keeps_what_is_queued(
     """After `ctx.stop()` what is queued is kept for an actor that comes back."""
     diary = Diary()
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.start(Worker, diary, mailbox_capacity=2)
         queued, _, _ = await fill(handle, Leave(1), nursery)
         await handle.wait_generation(1)
@@ -496,7 +497,7 @@ async def test_leaving_lets_what_is_in_flight_complete(
         await trio.sleep(1)
         return "left"
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         idle = runtime.new_actor(Reader, diary, restart_policy=policy)
         handle = await idle.act_on(Leave, leave).start()
         nursery.start_soon(ask, handle, Read("bystander", 5), bystander)
@@ -748,7 +749,7 @@ async def test_message_of_an_asker_that_has_gone_is_removed(
     diary = Diary()
 
     async with (
-        acton.open_runtime() as runtime,
+        open_test_runtime() as runtime,
         runtime.broker.subscribe(acton.DeadLetter) as letters,
     ):
         handle = await runtime.start(Worker, diary)

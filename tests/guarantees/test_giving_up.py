@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 
 @acton.message
@@ -95,7 +96,7 @@ async def test_cancelled_asker_takes_its_queued_message_back(
     """An asker that is cancelled takes its queued message back: it never runs."""
     desk = Desk()
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.start(this, desk)
         await handle.send(Write("first", 1))
         nursery.start_soon(handle.ask, request_type("taken back"))
@@ -109,7 +110,7 @@ async def test_message_taken_back_makes_room(autojump_clock: MockClock) -> None:
     """A message that was taken back leaves its room in the mailbox to others."""
     desk = Desk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, desk, mailbox_capacity=1)
         await handle.send(Write("first", 10))
         await wait_all_tasks_blocked()
@@ -128,7 +129,7 @@ async def test_message_is_queued_until_its_handlers_first_step(
     """A message is queued, and can be taken back, until its handler's first step."""
     desk = Desk()
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.start(this, desk)
         nursery.start_soon(handle.ask, request_type("it", 1))
         for _ in range(steps):
@@ -145,7 +146,7 @@ async def test_cancelled_asker_cancels_the_running_act_on_handler(
     """A running `act_on` handler is cancelled with its asker."""
     desk = Desk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, desk)
         with trio.move_on_after(1):
             await handle.ask(Read("it", 10))
@@ -160,7 +161,7 @@ async def test_cancelling_an_asker_reaches_down_a_chain_of_asks(
     """What a cancelled `act_on` handler has asked for is cancelled too."""
     desk = Desk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         inner = await runtime.start(this, desk)
         outer = await runtime.start(Desk)
         with trio.move_on_after(1):
@@ -176,7 +177,7 @@ async def test_cancelled_asker_lets_the_running_mutate_on_handler_complete(
     """A running `mutate_on` handler completes though its asker is cancelled."""
     desk = Desk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, desk)
         with trio.move_on_after(1):
             await handle.ask(Write("it", 10))
@@ -192,7 +193,7 @@ async def test_asker_leaves_at_once(
     request_: Read | Write, autojump_clock: MockClock
 ) -> None:
     """The asker leaves at once and does not wait for the handler."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Desk)
         with trio.move_on_after(1):
             await handle.ask(request_)
@@ -206,7 +207,7 @@ async def test_reply_address_says_that_its_asker_has_gone(
     """A reply address whose asker has gone says so."""
     desk = Desk()
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.start(this, desk)
         nursery.start_soon(handle.ask, Defer())
         await wait_all_tasks_blocked()
@@ -222,7 +223,7 @@ async def test_sending_to_a_closed_reply_address_is_no_error(
     """Sending to a reply address whose asker has gone is no error."""
     desk = Desk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, desk)
         with trio.move_on_after(1):
             await handle.ask(Defer())
@@ -237,7 +238,7 @@ async def test_late_reply_goes_nowhere(autojump_clock: MockClock) -> None:
     desk = Desk()
 
     async with (
-        acton.open_runtime() as runtime,
+        open_test_runtime() as runtime,
         runtime.broker.subscribe(acton.DeadLetter) as letters,
         trio.open_nursery() as nursery,
     ):
@@ -288,7 +289,7 @@ async def test_no_asker_gets_a_reply_that_is_for_another(
     task_order.seed(seed)
     desk = Desk()
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.start(this, desk)
 
         async def ask(name: str, request: Read | Write, patience: float) -> None:

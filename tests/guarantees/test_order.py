@@ -11,6 +11,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 
 @acton.message
@@ -134,7 +135,7 @@ async def test_messages_are_handled_in_the_order_in_which_they_came(
     clerk = Clerk()
     names = [str(number) for number in range(100)]
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, clerk)
         for index, name in enumerate(names):
             await handle.send(Read(name) if index % 3 else Write(name))
@@ -149,7 +150,7 @@ async def test_act_on_handlers_overlap(autojump_clock: MockClock) -> None:
     """`act_on` handlers of one actor overlap."""
     clerk = Clerk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, clerk)
         for name in "abc":
             await handle.send(Read(name, 1))
@@ -162,7 +163,7 @@ async def test_at_most_max_concurrency_act_on_handlers_overlap(
     autojump_clock: MockClock,
 ) -> None:
     """At most `max_concurrency` of them do, 100 if nothing else is said."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Clerk)
         few = await runtime.start(Clerk, max_concurrency=2)
         for _ in range(201):
@@ -181,7 +182,7 @@ async def test_where_max_concurrency_is_reached_all_wait_behind_the_head(
     """Where it is reached the head of the mailbox waits, and all behind it."""
     clerk = Clerk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, clerk, max_concurrency=1)
         await handle.send(Read("a", 2))
         await handle.send(Read("b", 1))
@@ -195,7 +196,7 @@ async def test_mutate_on_handler_runs_alone(autojump_clock: MockClock) -> None:
     """A `mutate_on` message waits for the running `act_on` handlers, and runs alone."""
     clerk = Clerk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, clerk)
         await handle.send(Read("a", 1))
         await handle.send(Read("b", 2))
@@ -211,7 +212,7 @@ async def test_nothing_overtakes_a_mutate_on_message(
     """Only when it is done does the next message start: nothing overtakes it."""
     clerk = Clerk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, clerk)
         await handle.send(Read("a", 2))
         await handle.send(Write("b", 1))
@@ -227,7 +228,7 @@ async def test_stop_is_never_behind_messages_or_a_full_mailbox(
     """`stop()` takes effect at once, however full the mailbox is."""
     clerk = Clerk()
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.start(this, clerk, mailbox_capacity=1)
         await handle.send(Write("a", 1))
         await wait_all_tasks_blocked()
@@ -241,7 +242,7 @@ async def test_graceful_stop_has_a_fixed_order(autojump_clock: MockClock) -> Non
     """A graceful stop ends handlers, then `before_stop`, the queue, the lifespan."""
     clerk = Clerk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, clerk)
         await handle.send(Write("running", 1))
         await wait_all_tasks_blocked()
@@ -269,7 +270,7 @@ async def test_actor_yields_to_others_while_it_has_much_to_do(
     """An actor yields to other tasks at least every 64 messages."""
     clerk = Clerk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, clerk, mailbox_capacity=10_000)
         for _ in range(1000):
             handle.send_nowait(message)
@@ -292,7 +293,7 @@ async def test_actor_yields_to_others_while_its_handlers_take_long() -> None:
         while time.perf_counter() < end:
             pass
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.new_actor(object).mutate_on(Tick, burn).start()
         for _ in range(30):
             handle.send_nowait(Tick())
@@ -307,7 +308,7 @@ async def test_stream_runs_beside_the_lock(autojump_clock: MockClock) -> None:
     """A stream starts in its turn, and `mutate_on` handlers run between its steps."""
     clerk = Clerk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, clerk)
         await handle.send(Write("before", 5))
         async with handle.stream(Count(3)) as numbers:
@@ -322,7 +323,7 @@ async def test_stream_does_not_count_against_max_concurrency(
     autojump_clock: MockClock,
 ) -> None:
     """A stream does not count against `max_concurrency`."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Clerk, max_concurrency=1)
         async with handle.stream(Count(100)) as numbers:
             await anext(numbers)
@@ -331,7 +332,7 @@ async def test_stream_does_not_count_against_max_concurrency(
 
 async def test_stop_ends_a_stream_at_once(autojump_clock: MockClock) -> None:
     """`stop()` ends a stream at once: its consumer gets `ActorStoppedError`."""
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.start(Clerk)
         async with handle.stream(Count(100)) as numbers:
             await anext(numbers)
@@ -351,7 +352,7 @@ async def test_actors_stop_in_reverse_order_of_start(
     def note(actor: str, what: str) -> Callable[[object], None]:
         return lambda _model: log.append(f"{actor} {what}")
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         for name in "abc":
             idle = runtime.new_actor(Sleeper, name=name)
             idle.before_stop(note(name, "stops")).after_stop(note(name, "is down"))
@@ -373,7 +374,7 @@ async def test_subscriber_gets_broadcasts_in_their_order(
 ) -> None:
     """A subscriber gets broadcasts in the order in which they were made."""
     async with (
-        acton.open_runtime() as runtime,
+        open_test_runtime() as runtime,
         runtime.broker.subscribe(Read) as events,
     ):
         for number in range(100):
@@ -391,7 +392,7 @@ async def test_subscriber_that_blocks_gets_broadcasts_in_their_order(
     received: list[str] = []
 
     async with (
-        acton.open_runtime() as runtime,
+        open_test_runtime() as runtime,
         runtime.broker.subscribe(
             Read, delivery=acton.Delivery.BLOCK, capacity=1
         ) as events,
@@ -416,7 +417,7 @@ async def test_slow_subscriber_delays_no_other(
 ) -> None:
     """A slow subscriber delays no other, whatever either's delivery is."""
     async with (
-        acton.open_runtime() as runtime,
+        open_test_runtime() as runtime,
         runtime.broker.subscribe(
             Read, delivery=acton.Delivery.BLOCK, capacity=1
         ) as slow,

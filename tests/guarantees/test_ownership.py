@@ -13,6 +13,7 @@ import trio
 from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 Moment = Literal[
     "lifespan in",
@@ -334,7 +335,7 @@ async def test_matching_on_error_handles_the_failure_of_an_ask(
     request_type: type[ReadForgiven | WriteForgiven], autojump_clock: MockClock
 ) -> None:
     """A matching `on_error` takes the exception and may answer the asker."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         patient = await runtime.start(Patient)
 
         assert await patient.ask(request_type(KeyError())) == 42
@@ -347,7 +348,7 @@ async def test_matching_on_error_handles_the_failure_of_a_send(
 ) -> None:
     """A matching `on_error` takes the exception of a send, and the actor goes on."""
     async with (
-        acton.open_runtime() as runtime,
+        open_test_runtime() as runtime,
         runtime.broker.subscribe(acton.DeadLetter) as letters,
     ):
         patient = await runtime.start(Patient)
@@ -364,7 +365,7 @@ async def test_rejection_of_an_ask_reaches_the_asker_as_itself(
     """A `Rejection` raised for an ask reaches the asker as itself, unharming."""
     sorry = Sorry("no")
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         patient = await runtime.start(Patient)
         with pytest.raises(Sorry) as caught:
             await patient.ask(request_type(sorry))
@@ -403,7 +404,7 @@ async def test_act_on_failure_of_an_ask_goes_to_the_asker(
     error = KeyError("it")
 
     async with (
-        acton.open_runtime() as runtime,
+        open_test_runtime() as runtime,
         runtime.broker.subscribe(acton.DeadLetter) as letters,
     ):
         patient = await runtime.start(Patient)
@@ -422,7 +423,7 @@ async def test_act_on_failure_of_a_send_goes_to_the_supervisor(
     """What an `act_on` handler raises for a send goes to the supervisor."""
     error = KeyError("it")
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         patient = await runtime.start(Patient)
         await patient.send(ReadFail(error))
 
@@ -435,7 +436,7 @@ async def test_mutate_on_failure_of_an_ask_goes_to_the_supervisor(
     """What a `mutate_on` handler raises for an ask is the supervisor's."""
     error = KeyError("it")
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         patient = await runtime.start(Patient)
         with pytest.raises(acton.HandlerFailedError):
             await patient.ask(WriteFail(error))
@@ -449,7 +450,7 @@ async def test_asker_of_a_failed_mutate_on_handler_hears_of_it(
     """Its asker gets `HandlerFailedError` too, marked `owned_by_supervisor`."""
     error = KeyError("it")
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         patient = await runtime.start(Patient)
         with pytest.raises(acton.HandlerFailedError) as caught:
             await patient.ask(WriteFail(error))
@@ -465,7 +466,7 @@ async def test_mutate_on_failure_of_a_send_goes_to_the_supervisor(
     """What a `mutate_on` handler raises for a send goes to the supervisor."""
     error = KeyError("it")
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         patient = await runtime.start(Patient)
         await patient.send(WriteFail(error))
 
@@ -522,7 +523,7 @@ async def test_what_an_on_error_of_an_act_on_handler_raises_is_the_askers(
     """What an `on_error` raises goes where the handler's row says: the asker."""
     first, second = KeyError("first"), ValueError("second")
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         patient = await runtime.start(Patient)
         with pytest.raises(acton.HandlerFailedError) as caught:
             await patient.ask(ReadWorse(first, second))
@@ -538,7 +539,7 @@ async def test_what_an_on_error_of_a_mutate_on_handler_raises_is_the_supervisors
     """What an `on_error` raises goes where the handler's row says: upward."""
     first, second = KeyError("first"), ValueError("second")
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         patient = await runtime.start(Patient)
         await patient.send(WriteWorse(first, second))
 
@@ -552,7 +553,7 @@ async def test_rejection_that_an_on_error_raises_is_a_rejection(
     """A `Rejection` that an `on_error` raises is one of the handler's."""
     sorry = Sorry("no")
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         patient = await runtime.start(Patient)
         with pytest.raises(Sorry) as caught:
             await patient.ask(WriteWorse(KeyError(), sorry))
@@ -565,7 +566,7 @@ async def test_reply_of_the_wrong_type_goes_to_the_asker_as_an_error(
     autojump_clock: MockClock,
 ) -> None:
     """A reply of the wrong type is `UnexpectedReplyError` at the asker only."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         patient = await runtime.start(Patient)
         with pytest.raises(acton.UnexpectedReplyError):
             await patient.ask(AnswerWrongly())
@@ -604,7 +605,7 @@ async def test_start_hook_of_a_first_start_fails_at_the_starter(
     """What a hook of a first start raises goes to the starter, unwrapped."""
     plan = Plan(moment)
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         with pytest.raises(RuntimeError) as caught:
             await runtime.start(Patient, plan, name="patient")
 
@@ -621,7 +622,7 @@ async def test_start_hook_of_a_restart_fails_at_the_supervisor(
     plan = Plan(moment, generation=1)
 
     async with (
-        acton.open_runtime() as runtime,
+        open_test_runtime() as runtime,
         runtime.broker.subscribe(acton.ChildRestarted) as restarts,
     ):
         patient = await runtime.start(Patient, plan)
@@ -640,7 +641,7 @@ async def test_stop_hook_fails_at_the_supervisor(
     plan = Plan(moment)
 
     with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError)) as caught:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             await runtime.start(Patient, plan)
 
     assert caught.value.exceptions[0] is plan.error
@@ -652,7 +653,7 @@ async def test_background_task_fails_at_the_supervisor(
     """What a background task raises goes to the supervisor: its actor fails."""
     error = KeyError("it")
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         patient = await runtime.start(Patient)
         await patient.send(FailSoon(error))
 
@@ -666,7 +667,7 @@ async def test_what_the_supervisor_gives_up_on_leaves_open_runtime(
     error = KeyError("it")
 
     with pytest.RaisesGroup(pytest.RaisesExc(acton.RestartLimitError)) as caught:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             patient = await runtime.start(Patient, restart_limit=NEVER)
             await patient.send(WriteFail(error))
             await trio.sleep_forever()
@@ -720,7 +721,7 @@ async def test_group_with_a_single_leaf_is_judged_by_that_leaf(
     sorry = Sorry("no")
     deep = ExceptionGroup("outer", [ExceptionGroup("inner", [sorry])])
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         patient = await runtime.start(Patient)
         with pytest.raises(Sorry) as caught:
             await patient.ask(WriteFail(deep))
@@ -737,7 +738,7 @@ async def test_group_of_rejections_is_judged_by_its_first(
     """A group of rejections only is judged by its first."""
     first, second = Sorry("first"), Sorry("second")
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         patient = await runtime.start(Patient)
         with pytest.raises(Sorry) as caught:
             await patient.ask(WriteFail(ExceptionGroup("both", [first, second])))
@@ -750,7 +751,7 @@ async def test_any_other_group_is_a_failure(autojump_clock: MockClock) -> None:
     """Any other group is a failure, whatever rejections are in it."""
     group = ExceptionGroup("both", [Sorry("no"), KeyError("it")])
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         patient = await runtime.start(Patient)
         with pytest.raises(acton.HandlerFailedError) as caught:
             await patient.ask(WriteFail(group))
@@ -791,7 +792,7 @@ async def test_failure_whose_on_error_is_cut_off_is_not_lost(
     plan, error = Plan(), KeyError("mine")
 
     with pytest.RaisesGroup(KeyError) as caught, trio.move_on_after(0.5):
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             patient = await runtime.start(Patient, plan)
             await patient.send(request_type(error))
             await trio.sleep_forever()
@@ -810,7 +811,7 @@ async def test_any_other_group_matches_on_error_for_its_own_type_only(
     def forgive(_model: Patient, _error: Several, _message: FailInTwo) -> int:
         return 43
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         patient = await runtime.start(Patient)
         with pytest.raises(acton.HandlerFailedError):
             await patient.ask(ReadForgiven(group))
@@ -830,7 +831,7 @@ async def test_on_error_runs_before_the_next_message_starts(
     """`on_error` runs, alone, before the next message starts."""
     plan = Plan()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         patient = await runtime.start(Patient, plan)
         plan.log.clear()
         patient.send_nowait(request_type(KeyError()))
@@ -846,7 +847,7 @@ async def test_rejection_that_a_handler_lets_pass_is_its_own(
     """A `Rejection` that a handler got from an ask and let pass is its own."""
     sorry = Sorry("no")
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         patient = await runtime.start(Patient)
         other = await runtime.start(Patient)
         with pytest.raises(Sorry) as caught:
@@ -868,7 +869,7 @@ async def test_base_exceptions_pass_through(
     error = KeyboardInterrupt("it")
 
     with pytest.RaisesGroup(pytest.RaisesExc(KeyboardInterrupt)) as caught:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             patient = await runtime.start(Patient)
             if asked:
                 with suppress(acton.HandlerFailedError):
@@ -890,7 +891,7 @@ async def test_unhandled_failures_leave_open_runtime_as_one_group(
     plans = [Plan("after_stop"), Plan("lifespan out"), Plan("after_stop")]
 
     with pytest.RaisesGroup(*[pytest.RaisesExc(RuntimeError)] * 3) as caught:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             for plan in plans:
                 await runtime.start(Patient, plan)
 
@@ -905,7 +906,7 @@ async def test_members_of_the_group_are_not_flattened(
     own = Several("own", [KeyError("one"), KeyError("two")])
 
     with pytest.RaisesGroup(pytest.RaisesGroup(KeyError, KeyError)) as caught:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             await runtime.start(Patient, Plan("after_stop", own))
 
     assert caught.value.exceptions[0] is own
@@ -918,7 +919,7 @@ async def test_each_member_has_a_note_that_says_where_it_comes_from(
     error = KeyboardInterrupt("it")
 
     with pytest.RaisesGroup(KeyboardInterrupt) as caught:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             patient = await runtime.start(Patient, name="the-patient")
             doctor = await runtime.start(Patient, name="the-doctor")
             await doctor.send(AskFor(patient, WriteFail(error)))
@@ -937,7 +938,7 @@ async def test_failure_behind_a_restart_limit_has_its_note_too(
     error = KeyError("it")
 
     with pytest.RaisesGroup(acton.RestartLimitError) as caught:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             patient = await runtime.start(Patient, name="patient", restart_limit=NEVER)
             await patient.send(WriteFail(error))
             await trio.sleep_forever()
@@ -954,7 +955,7 @@ async def test_exception_of_the_body_joins_the_group(
     plan = Plan("after_stop")
 
     with pytest.RaisesGroup(KeyError, RuntimeError) as caught:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             await runtime.start(Patient, plan)
             raise own
 
@@ -970,7 +971,7 @@ async def test_exception_of_the_body_alone_leaves_as_it_is(
     own: BaseException = error_type(*("own", [KeyError()]) if group else ())
 
     with pytest.raises(error_type) as caught:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             await runtime.start(Patient)
             raise own
 
@@ -982,7 +983,7 @@ async def test_group_with_a_member_that_is_no_exception(
 ) -> None:
     """The group is a `BaseExceptionGroup` if a member is no `Exception`."""
     with pytest.RaisesGroup(RuntimeError, KeyboardInterrupt) as caught:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             await runtime.start(Patient, Plan("after_stop"))
             raise KeyboardInterrupt
 
@@ -994,7 +995,7 @@ async def test_outer_cancellation_drops_no_failure(autojump_clock: MockClock) ->
     plan = Plan("after_stop")
 
     with pytest.RaisesGroup(RuntimeError) as caught, trio.move_on_after(1):
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             await runtime.start(Patient, plan)
             await trio.sleep_forever()
 
@@ -1022,7 +1023,7 @@ async def test_body_left_by_an_exception_cancels_instead_of_draining(
     plan = Plan()
 
     async def leave() -> None:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             patient = await runtime.start(Patient, plan)
             await patient.send(Linger())
             await wait_all_tasks_blocked()
@@ -1045,7 +1046,7 @@ async def test_failure_at_the_root_cancels_instead_of_draining(
     plan = Plan()
 
     with pytest.RaisesGroup(acton.RestartLimitError):
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             other = await runtime.start(Patient, plan)
             await other.send(Linger())
             await wait_all_tasks_blocked()

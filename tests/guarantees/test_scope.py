@@ -12,6 +12,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 SHORT = acton.Config(timeouts=acton.Timeouts(actor_shutdown=2, system_shutdown=3))
 
@@ -307,17 +308,16 @@ async def test_handler_in_a_shield_is_waited_for(autojump_clock: MockClock) -> N
     assert trio.current_time() == pytest.approx(100)
 
 
-async def test_handler_in_a_thread_is_waited_for() -> None:
+async def test_handler_in_a_thread_is_waited_for(autojump_clock: MockClock) -> None:
     """For a handler in a thread, leaving the block waits."""
     begun, end = threading.Event(), threading.Event()
-    timeouts = acton.Timeouts(actor_shutdown=0.01, system_shutdown=0.01)
     left = False
 
     async with trio.open_nursery() as nursery:
 
         async def run() -> None:
             nonlocal left
-            async with acton.open_runtime(acton.Config(timeouts=timeouts)) as runtime:
+            async with acton.open_runtime() as runtime:
                 worker = await runtime.start(Worker)
                 await worker.send(InThread(begun, end))
                 await trio.to_thread.run_sync(begun.wait)
@@ -325,7 +325,8 @@ async def test_handler_in_a_thread_is_waited_for() -> None:
 
         nursery.start_soon(run)
         await trio.to_thread.run_sync(begun.wait)
-        await trio.sleep(0.05)
+        # The clock jumps while the thread waits, over all budgets.
+        await trio.sleep(1000)
         assert not left
         end.set()
 
@@ -348,7 +349,7 @@ async def test_background_task_dies_with_its_incarnation(
     """A background task dies with its incarnation, before the next one starts."""
     diary = Diary()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         worker = await runtime.start(Worker, diary)
         await worker.send(Spawn())
         await worker.send(Fail())
@@ -370,7 +371,7 @@ async def test_incarnation_starts_after_the_last_has_exited(
     diary = Diary(clean_up=5)
     at_once = acton.RestartLimit(initial_backoff=0)
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Worker, diary, restart_limit=at_once)
         await handle.send(Shield(3))
         await handle.send(Leave())
@@ -386,7 +387,7 @@ async def test_start_returns_when_after_start_has_finished(
     """`start` returns when `after_start` has finished; then the name can be found."""
     found: list[object] = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
 
         async def look() -> None:
             await trio.sleep(1)
@@ -403,7 +404,7 @@ async def test_cancelled_start_leaves_nothing(autojump_clock: MockClock) -> None
     """A cancelled `start` has the half-started actor down before it leaves."""
     diary = Diary(start=trio.sleep_forever, clean_up=1)
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         before = tasks_and_timers()[0]
         with trio.move_on_after(1) as scope:
             await runtime.start(Worker, diary, name="worker")
@@ -419,7 +420,7 @@ async def test_nothing_starts_while_the_runtime_stops(
     autojump_clock: MockClock,
 ) -> None:
     """While the runtime stops, `start` raises `ActorStoppedError`."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         await runtime.shutdown_all()
         with pytest.raises(acton.ActorStoppedError):
             await runtime.start(Worker)
@@ -430,7 +431,7 @@ async def test_nothing_starts_while_the_runtime_stops(
 
 async def test_stream_ends_with_its_block(autojump_clock: MockClock) -> None:
     """A stream's handler ends with the block that reads it."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         worker = await runtime.start(Worker)
         before = tasks_and_timers()[0]
         async with worker.stream(Count()) as numbers:
@@ -442,7 +443,7 @@ async def test_stream_ends_with_its_block(autojump_clock: MockClock) -> None:
 
 async def test_subscription_ends_with_its_block(autojump_clock: MockClock) -> None:
     """A subscription ends with the block that reads it."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         async with runtime.broker.subscribe(Fail) as events:
             assert runtime.broker.has_subscribers(Fail)
         assert not runtime.broker.has_subscribers(Fail)
@@ -459,7 +460,7 @@ async def test_unanswered_address_that_is_dropped_ends_the_ask(
     def forget(_model: object, _request: Defer, ctx: acton.Context) -> None:
         assert not ctx.reply_address.is_closed
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         worker = await runtime.new_actor(object).mutate_on(Defer, forget).start()
         with pytest.raises(acton.NoReplyError):
             await worker.ask(Defer())

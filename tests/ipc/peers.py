@@ -15,9 +15,9 @@ from typing import Any, Final, NamedTuple, final
 import attrs
 import msgspec
 import trio
-import trio.testing
 
 import acton_trio as acton
+from acton_trio.testing import MemoryListener
 
 REQUEST: Final = 0x01
 RESPONSE: Final = 0x02
@@ -329,39 +329,6 @@ class Peer:
         taken = bytes(self._buffer[:size])
         del self._buffer[:size]
         return taken
-
-
-@final
-@attrs.define
-class MemoryListener(trio.abc.Listener[trio.abc.Stream]):
-    """Accepts one end of each pair of memory streams that it makes."""
-
-    _inlet: trio.MemorySendChannel[trio.abc.Stream] = attrs.field(init=False)
-    _outlet: trio.MemoryReceiveChannel[trio.abc.Stream] = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._inlet, self._outlet = trio.open_memory_channel[trio.abc.Stream](100)
-
-    def connect(self) -> trio.abc.Stream:
-        """Return the client's end of a new connection."""
-        ours, theirs = trio.testing.memory_stream_pair()
-        self._inlet.send_nowait(theirs)
-        return ours
-
-    def connect_in_lockstep(self) -> trio.abc.Stream:
-        """Return the end of a connection that holds no byte by itself."""
-        ours, theirs = trio.testing.lockstep_stream_pair()
-        self._inlet.send_nowait(theirs)
-        return ours
-
-    async def accept(self) -> trio.abc.Stream:
-        """Wait for the server's end of a connection."""
-        return await self._outlet.receive()
-
-    async def aclose(self) -> None:
-        """Accept no more."""
-        self._outlet.close()
-        await trio.lowlevel.checkpoint()
 
 
 @final

@@ -9,8 +9,9 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import MemoryListener
 
-from .peers import END, HEARTBEAT, MemoryListener, Peer, World, open_world
+from .peers import END, HEARTBEAT, Peer, World, open_world
 
 IpcConfig, IpcShutdown = acton.ipc.IpcConfig, acton.ipc.IpcShutdown
 Result = acton.ipc.ShutdownResult

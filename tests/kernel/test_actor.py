@@ -11,6 +11,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 from .scribes import (
     Behind,
@@ -33,7 +34,7 @@ from .scribes import (
 
 async def test_hooks_run_in_their_order(autojump_clock: MockClock) -> None:
     """A life has one order, and the first message comes after after_start."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle, log = await opened(runtime)
         await handle.send(Note("hello"))
         await handle.ask(GetLog())
@@ -51,7 +52,7 @@ async def test_hooks_run_in_their_order(autojump_clock: MockClock) -> None:
 
 async def test_reading_overlaps_and_writing_is_alone(autojump_clock: MockClock) -> None:
     """A write waits for the reads before it, and all behind it wait for it."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle, log = await opened(runtime)
         for message in (Read("r1"), Read("r2"), Write("w"), Read("r3")):
             await handle.send(message)
@@ -64,7 +65,7 @@ async def test_reading_overlaps_and_writing_is_alone(autojump_clock: MockClock) 
 
 async def test_no_more_reads_overlap_than_allowed(autojump_clock: MockClock) -> None:
     """Past max_concurrency the head of the mailbox waits."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle, _log = await opened(runtime, max_concurrency=2)
         async with trio.open_nursery() as nursery:
             for _ in range(5):
@@ -75,7 +76,7 @@ async def test_no_more_reads_overlap_than_allowed(autojump_clock: MockClock) -> 
 
 async def test_senders_wait_for_room_in_line(autojump_clock: MockClock) -> None:
     """First come, first served; without waiting it is an error."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle, log = await opened(runtime, mailbox_capacity=1)
         await handle.ask(GetLog())
         await handle.send(Write("w"))
@@ -118,7 +119,7 @@ async def test_own_full_mailbox_is_an_error_not_a_wait(
 
 async def test_replies_of_every_kind(autojump_clock: MockClock) -> None:
     """A value, nothing as a value, through the context, and later."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle, log = await opened(runtime)
 
         assert await handle.ask(Read("x")) == "x"
@@ -149,7 +150,7 @@ async def test_ask_without_a_deadline_ends_after_30_seconds(
     autojump_clock: MockClock,
 ) -> None:
     """The error says where the message was."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle, log = await opened(runtime)
         await handle.ask(GetLog())
         await handle.send(Write("w", 100))
@@ -169,7 +170,7 @@ async def test_ask_without_a_deadline_ends_after_30_seconds(
 
 async def test_giving_up_takes_the_message_back(autojump_clock: MockClock) -> None:
     """What is queued never runs, reading is cancelled, writing completes."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle, log = await opened(runtime)
         await handle.ask(GetLog())
         with trio.move_on_after(0.5):
@@ -185,7 +186,7 @@ async def test_giving_up_takes_the_message_back(autojump_clock: MockClock) -> No
 
 async def test_many_that_give_up_leave_no_gaps(autojump_clock: MockClock) -> None:
     """A mailbox full of given up questions takes new ones at once."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle, _log = await opened(runtime, mailbox_capacity=100)
         await handle.send(Write("w", 5))
         await wait_all_tasks_blocked()
@@ -204,7 +205,7 @@ async def test_deadline_is_inherited_by_what_a_reader_asks(
     autojump_clock: MockClock,
 ) -> None:
     """A reading handler hurries with its asker; a writing one does not."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         first, _ = await opened(runtime, "first")
         second, log = await opened(runtime, "second")
         with trio.move_on_after(0.5):
@@ -218,7 +219,7 @@ async def test_deadline_is_inherited_by_what_a_reader_asks(
 
 async def test_cycle_of_asks_raises_at_the_ask(autojump_clock: MockClock) -> None:
     """The path begins and ends with the actor that was asked."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         a, _ = await opened(runtime, "a")
         b, _ = await opened(runtime, "b")
         with pytest.raises(acton.HandlerFailedError) as alone:
@@ -241,7 +242,7 @@ async def test_reader_may_not_ask_past_a_writer_that_waits_for_it(
     autojump_clock: MockClock,
 ) -> None:
     """Asking back is a cycle only if something exclusive stands between."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         a, _ = await opened(runtime, "a")
         b, _ = await opened(runtime, "b")
 
@@ -259,7 +260,7 @@ async def test_stop_of_oneself_is_a_cycle(autojump_clock: MockClock) -> None:
                 await wait()
             caught.append(error.value)
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = (
             await runtime.new_actor(object, name="x").mutate_on(Note, wrong).start()
         )
@@ -274,7 +275,7 @@ async def test_stop_handles_what_is_queued_and_refuses_the_rest(
     autojump_clock: MockClock,
 ) -> None:
     """An order to stop is for good."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle, log = await opened(runtime, mailbox_capacity=2)
         await handle.ask(GetLog())
         await handle.send(Write("w"))
@@ -341,7 +342,7 @@ async def test_cancellation_from_outside_reaches_handlers_first(
 
     log: list[str] = []
     with trio.move_on_after(5) as scope:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             handle, log = await opened(runtime)
             for name in ("one", "two"):
                 idle = runtime.new_actor(partial(dict[str, str], name=name), name=name)
@@ -360,7 +361,7 @@ async def test_clean_up_that_does_not_end_is_cut_off(autojump_clock: MockClock) 
         await trio.sleep_forever()
 
     with trio.move_on_after(1):
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             await runtime.new_actor(object).after_stop(hang).start()
             await trio.sleep_forever()
     assert trio.current_time() == pytest.approx(11)
@@ -386,7 +387,7 @@ async def test_misuse_of_a_handle_teaches(
     autojump_clock: MockClock, use: Any, words: str
 ) -> None:
     """The wrong line is shown beside the right one."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle, _log = await opened(runtime)
         with pytest.raises(TypeError, match=words):
             await use(handle)

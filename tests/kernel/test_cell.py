@@ -12,6 +12,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 Trace = list[str]
 
@@ -86,7 +87,7 @@ async def test_hooks_and_handlers_are_inherited(autojump_clock: MockClock) -> No
     """A subclass overrides hooks by name, and keeps all else of its base."""
     notes: Trace = []
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Derived, notes, name="derived")
         assert trio.current_time() == pytest.approx(1)
         assert (await handle.ask(GetNotes()))[-1] == "heartbeat"
@@ -103,7 +104,7 @@ async def test_hooks_and_handlers_are_inherited(autojump_clock: MockClock) -> No
 
 async def test_actors_share_no_state(autojump_clock: MockClock) -> None:
     """Each start makes a model of its own."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         one = await runtime.start(Base, Trace())
         two = await runtime.start(Base, Trace())
         await one.send(Note("one"))
@@ -120,7 +121,7 @@ async def test_before_stop_may_still_send_to_itself(autojump_clock: MockClock) -
         notes.append("before_stop")
         await ctx.handle.send(Note("last will"))
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         idle = runtime.new_actor(Base, notes).before_stop(before_stop)
         handle = await idle.start()
         await handle.stop()
@@ -141,7 +142,7 @@ async def test_drain_ends_though_handlers_keep_sending_to_themselves(
         except acton.ActorStoppedError as error:
             refused.append(error)
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.new_actor(object).mutate_on(Again, again).start()
         for _ in range(3):
             await handle.send(Again())
@@ -171,7 +172,7 @@ async def test_start_hook_that_fails_has_a_note_and_runs_the_last_hook(
 ) -> None:
     """The starter gets the exception itself, and `after_stop` runs all the same."""
     trace: Trace = []
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         idle = runtime.new_actor(object, name="broken")
         getattr(idle, name)(fail)
         idle.after_stop(lambda _model: trace.append("after_stop"))
@@ -190,7 +191,7 @@ async def test_stop_hook_that_fails_leaves_the_runtime(
     """Nobody who is ordered to stop is restarted, and no failure is only logged."""
     trace: Trace = []
     with pytest.RaisesGroup(pytest.RaisesExc(ValueError, match="a bug")):
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             idle = runtime.new_actor(object, name="broken")
             getattr(idle, name)(fail)
             if name == "before_stop":
@@ -210,7 +211,7 @@ async def test_failure_is_kept_when_the_last_hook_fails_too(
         raise KeyError(msg)
 
     with pytest.RaisesGroup(pytest.RaisesExc(acton.RestartLimitError)) as caught:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             idle = runtime.new_actor(object, name="broken", restart_limit=NEVER)
             handle = await idle.mutate_on(Note, broken).after_stop(fail).start()
             await handle.send(Note("x"))
@@ -233,7 +234,7 @@ async def test_failure_in_the_clean_up_of_a_cancelled_start_is_not_lost(
             fail(_model)
 
     with pytest.raises((ValueError, ExceptionGroup)):  # noqa: ASYNC401 - either will do
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             with trio.move_on_after(1):
                 await runtime.new_actor(object).before_start(hang_and_fail).start()
 
@@ -292,7 +293,7 @@ async def test_hook_that_asks_its_own_actor_is_told_at_once(
         await ask(model, ctx)
         yield
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         idle = runtime.new_actor(Base, Trace(), name="a")
         await getattr(idle, name)(live if name == "lifespan" else ask).start()
 
@@ -308,7 +309,7 @@ async def test_named_parameter_of_a_hook_is_not_the_context(
     def hook(_model: object, text: str) -> None:
         notes.append(text)
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         await runtime.new_actor(object).after_start(partial(hook, text="x")).start()
 
     assert notes == ["x"]
@@ -321,7 +322,7 @@ async def test_what_a_hook_sends_is_from_its_actor(autojump_clock: MockClock) ->
     def note(_model: object, _message: Note, ctx: acton.Context) -> None:
         senders.append(ctx.sender)
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         other = await runtime.new_actor(object).mutate_on(Note, note).start()
 
         async def send(_model: object) -> None:
@@ -358,7 +359,7 @@ async def test_last_hook_is_shielded_from_the_cancellation(
     """`after_stop` runs in a cancelled runtime, `before_stop` does not."""
     trace: Trace = []
     with trio.move_on_after(1):
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             idle = runtime.new_actor(partial(Clean, 3, trace), name="clean")
             idle.before_stop(lambda model: model.trace.append("before_stop"))
             await idle.after_stop(Clean.up).start()
@@ -371,7 +372,7 @@ async def test_all_last_hooks_share_one_budget(autojump_clock: MockClock) -> Non
     """Cancelled, all actors together clean up within one `timeouts.actor_shutdown`."""
     trace: Trace = []
     with trio.move_on_after(1):
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             for number in range(4):
                 idle = runtime.new_actor(partial(Clean, 4, trace), name=f"a{number}")
                 await idle.after_stop(Clean.up).start()
@@ -390,7 +391,7 @@ async def test_start_that_hangs_does_not_hold_up_the_shutdown(
     async def hang(_model: object) -> None:
         await trio.sleep_forever()
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
 
         async def start() -> None:
             idle = runtime.new_actor(object)

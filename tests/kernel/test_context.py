@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 
 @acton.message
@@ -69,7 +70,7 @@ async def test_context_tells_where_a_message_comes_from(
     autojump_clock: MockClock,
 ) -> None:
     """Plain code has no name; an actor that asks is the sender."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         looker = await runtime.new_actor(object, name="l").act_on(Look, look).start()
         asker = (
             await runtime.new_actor(object, name="a").mutate_on(Push, ask_on).start()
@@ -98,7 +99,7 @@ async def test_hook_has_no_message_to_answer(autojump_clock: MockClock) -> None:
                 use()
         caught.append(f"{ctx.message} {ctx.sender} {ctx.deadline == math.inf}")
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         await runtime.new_actor(object).before_start(hook).start()
     assert caught == ["None None True"]
 
@@ -110,7 +111,7 @@ async def test_handler_waits_for_room_elsewhere(autojump_clock: MockClock) -> No
         await trio.sleep(1)
         return 1
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         idle = runtime.new_actor(object, name="slow", mailbox_capacity=1)
         target = await idle.mutate_on(Look, slow).start()
         pusher = await runtime.new_actor(object).mutate_on(Push, push).start()
@@ -121,7 +122,7 @@ async def test_handler_waits_for_room_elsewhere(autojump_clock: MockClock) -> No
 
 async def test_handler_may_stop_somebody_else(autojump_clock: MockClock) -> None:
     """It waits until the other is down."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         looker = await runtime.new_actor(object, name="l").act_on(Look, look).start()
         stopper = await runtime.new_actor(object).mutate_on(Stop, stop).start()
         await stopper.ask(Stop(looker))
@@ -137,7 +138,7 @@ async def test_background_task_needs_an_incarnation(autojump_clock: MockClock) -
         kept.append(ctx)
         return 1
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.new_actor(object).act_on(Look, keep).start()
         await handle.ask(Look())
         await handle.stop()
@@ -150,7 +151,7 @@ async def test_burst_of_sends_switches_tasks_at_every_64th(
 ) -> None:
     """Somebody who only ever sends does not keep all others from running."""
     turns: list[int] = []
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.new_actor(object).act_on(Look, lambda _m, _r: 1).start()
         await wait_all_tasks_blocked()
 
@@ -172,6 +173,6 @@ async def test_burst_of_sends_switches_tasks_at_every_64th(
 
 async def test_name_of_an_actor_is_text(autojump_clock: MockClock) -> None:
     """Anything else is a type error that says so."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         with pytest.raises(TypeError, match="is a str"):
             runtime.new_actor(object, name=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 EACH_ORDER = range(8)
 """trio runs what is ready in either order, so chance gets several tries."""
@@ -122,7 +123,7 @@ async def test_messages_of_one_kind_begin_in_the_order_of_sending(
     """Messages leave the mailbox first in, first out."""
     desk, names = Desk(), [str(number) for number in range(200)]
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, desk)
         for name in names:
             handle.send_nowait(Jot(name))
@@ -154,7 +155,7 @@ async def test_actor_is_a_fair_read_write_lock(
         attrs.evolve(each, name=str(number))  # type: ignore[misc]
         for number, each in enumerate(work)
     ]
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, desk, max_concurrency=limit)
         for message in messages:
             handle.send_nowait(message)
@@ -179,7 +180,7 @@ async def test_default_concurrency_is_100(autojump_clock: MockClock) -> None:
     """At most a hundred `act_on` handlers of an actor overlap, if it says nothing."""
     desk = Desk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, desk)
         for number in range(101):
             handle.send_nowait(Read(str(number)))
@@ -195,7 +196,7 @@ async def test_all_behind_wait_where_the_limit_is_reached(
     """At the limit the head of the mailbox waits, and so does what takes no time."""
     desk = Desk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, desk, max_concurrency=1)
         for message in (Read("first"), Read("second"), Glance("third")):
             handle.send_nowait(message)
@@ -273,7 +274,7 @@ async def test_burst_of_messages_lets_others_run(
         "sync with ctx": with_context,  # type: ignore[dict-item]  # pyright: ignore[reportAssignmentType]
         "async": asynchronous,
     }
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         idle = runtime.new_actor(object)
         add = idle.mutate_on if exclusive else idle.act_on
         handle = await add(Break, functions[shape]).start()
@@ -296,7 +297,7 @@ async def test_message_that_has_not_begun_survives_a_failure_beside_it(
 ) -> None:
     """Until its handler's first step a message is queued, and so kept at a restart."""
     desk, results = Desk(), list[str]()
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.start(this, desk)
 
         async def ask(name: str) -> None:
@@ -349,7 +350,7 @@ async def test_reader_that_is_taken_back_before_it_began_makes_room(
     """A handler that never begins does not count as one that runs."""
     desk = Desk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, desk, max_concurrency=1)
         with trio.CancelScope() as scope:
             scope.cancel()
@@ -365,7 +366,7 @@ async def test_actor_of_many_readers_ends_with_the_last(
     """A drain waits for every reader that runs, and for what is queued behind."""
     desk = Desk()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(this, desk)
         for message in (Read("a", 3), Read("b", 1), Write("c", 1)):
             handle.send_nowait(message)

@@ -12,6 +12,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 TEMPORARY = acton.RestartPolicy.TEMPORARY
 
@@ -68,7 +69,7 @@ async def test_exception_that_cannot_be_shown_leaves_as_it_is(
     error = BadError()
 
     with pytest.raises(BadError) as caught:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             await runtime.new_actor(Model).act_on(Get, nap).start()
             raise error
 
@@ -79,7 +80,7 @@ async def test_reply_that_cannot_be_shown_is_an_unexpected_reply(
     autojump_clock: MockClock,
 ) -> None:
     """Whatever a wrong reply makes of its `repr`, its asker is told at once."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         idle = runtime.new_actor(Model)
         handle = await idle.act_on(Get, lambda _model, _get: BadError()).start()
 
@@ -112,7 +113,7 @@ async def test_error_that_on_error_raises_again_is_not_its_own_cause(
     def again(_model: object, same: ValueError, _message: Fail) -> int:
         raise same
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         idle = runtime.new_actor(Model).act_on(Fail, fail)
         handle = await idle.on_error(Fail, ValueError, again).start()
         with pytest.raises(acton.HandlerFailedError) as caught:
@@ -165,7 +166,7 @@ async def test_task_of_a_lifespan_starts_once_the_lifespan_is_in(
         log.append("in")
         yield
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         await runtime.new_actor(Model).lifespan(life).start()
         await wait_all_tasks_blocked()
 
@@ -183,7 +184,7 @@ async def test_graceful_stop_has_one_budget_for_work_and_clean_up(
     async def after_stop(_model: object) -> None:
         await trio.sleep(9)
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         idle = runtime.new_actor(Model).before_stop(before_stop)
         handle = await idle.after_stop(after_stop).start()
         await handle.stop()
@@ -243,7 +244,7 @@ async def test_address_that_is_only_looked_at_ends_no_ask(
         await trio.sleep(1)
         return 5
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.new_actor(Model).act_on(Keep, look).start()
 
         assert await handle.ask(Keep()) == 5
@@ -257,7 +258,7 @@ async def test_address_can_answer_with_a_failure(autojump_clock: MockClock) -> N
     def keep(_model: object, _request: Keep, ctx: acton.Context) -> None:
         kept.append(ctx.reply_address)
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.new_actor(Model).act_on(Keep, keep).start()
 
         async def ask() -> None:
@@ -285,7 +286,7 @@ async def test_every_failure_says_where_it_is_from(autojump_clock: MockClock) ->
         raise KeyError
 
     with pytest.RaisesGroup(KeyError) as caught:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             await runtime.new_actor(Model, name="patient").lifespan(life).start()
 
     (note,) = caught.value.exceptions[0].__notes__
@@ -309,7 +310,7 @@ async def test_start_that_asks_its_starter_is_a_cycle(
         await child.before_start(ask_back).start()
         return 1
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         idle = runtime.new_actor(Model, name="parent").mutate_on(Get, start)
 
         assert await (await idle.start()).ask(Get()) == 1

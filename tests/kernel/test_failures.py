@@ -9,6 +9,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 from .scribes import (
     ONCE,
@@ -27,7 +28,7 @@ from .scribes import (
 
 async def test_error_handler_answers_for_the_handler(autojump_clock: MockClock) -> None:
     """The nearest error type is taken, and the actor goes on."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle, _log = await opened(runtime)
 
         assert await handle.ask(ReadFail(KeyError())) == 7
@@ -43,7 +44,7 @@ async def test_reader_that_fails_for_its_asker_goes_on(
     autojump_clock: MockClock,
 ) -> None:
     """Read-only state is sound: the failure is the asker's."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle, _log = await opened(runtime)
         error = ValueError("x")
         with pytest.raises(acton.HandlerFailedError) as caught:
@@ -66,7 +67,7 @@ async def test_failure_that_is_nobody_elses_restarts_the_actor(
     autojump_clock: MockClock, message: Any
 ) -> None:
     """The seat stays: handle, name and what is queued."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle, log = await opened(runtime)
         restarts = runtime.broker.subscribe(acton.ChildRestarted)
         async with restarts as events:
@@ -85,7 +86,7 @@ async def test_restart_keeps_what_is_queued_and_answers_what_ran(
     autojump_clock: MockClock,
 ) -> None:
     """The next incarnation handles the rest; nothing is delivered twice."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle, log = await opened(runtime)
         results: list[Any] = []
 
@@ -109,7 +110,7 @@ async def test_one_failure_too_many_leaves_the_runtime(
 ) -> None:
     """The limit is told with the failure that broke it, and a note of where."""
     with pytest.RaisesGroup(pytest.RaisesExc(acton.RestartLimitError)) as caught:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             handle, _log = await opened(runtime, restart_limit=ONCE)
             await handle.send(WriteFail(ValueError("1")))
             await handle.send(WriteFail(ValueError("2")))
@@ -142,7 +143,7 @@ async def test_temporary_actor_stays_down(autojump_clock: MockClock) -> None:
 
 async def test_actor_that_ends_itself_comes_back(autojump_clock: MockClock) -> None:
     """A normal end of a permanent actor is a restart with what is queued."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle, log = await opened(runtime)
         await handle.send(Leave())
         await handle.send(Note("kept"))

@@ -15,6 +15,7 @@ from trio.testing import (
 )
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 
 @acton.message
@@ -154,7 +155,7 @@ class Pad:
 
 async def test_send_always_checks_for_cancellation(autojump_clock: MockClock) -> None:
     """A cancelled sender sends nothing, however much room there is."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Pad)
         with trio.CancelScope() as scope:
             scope.cancel()
@@ -169,7 +170,7 @@ async def test_send_switches_tasks_at_every_64th_call_only(
 ) -> None:
     """63 sends of a task run through; with the 64th all others have their turn."""
     switches: list[int] = []
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.start(Pad)
 
         async def look() -> None:
@@ -190,7 +191,7 @@ async def test_send_switches_tasks_at_every_64th_call_only(
 
 async def test_send_nowait_is_no_checkpoint(autojump_clock: MockClock) -> None:
     """A plain function never lets others run, nor raises `Cancelled`."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Pad)
         with assert_no_checkpoints():
             handle.send_nowait(Note("now"))
@@ -201,7 +202,7 @@ async def test_full_own_mailbox_raises_instead_of_waiting(
     autojump_clock: MockClock, *, from_a_task: bool
 ) -> None:
     """A handler, and tasks in its nurseries, would wait for the handler itself."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Pad, mailbox_capacity=3)
 
         assert await handle.ask(Flood(from_a_task)) == 3
@@ -210,7 +211,7 @@ async def test_full_own_mailbox_raises_instead_of_waiting(
 
 async def test_value_returned_for_a_send_is_dropped(autojump_clock: MockClock) -> None:
     """A request may be sent: its reply goes nowhere, right or wrong, or none."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Pad)
         for request in (GetNotes(), Confused(), ConfusedAlone(), Mute(), Nothing()):
             await handle.send(request)
@@ -224,7 +225,7 @@ async def test_value_returned_for_a_send_is_dropped(autojump_clock: MockClock) -
 
 async def test_ask_stop_and_waits_are_checkpoints(autojump_clock: MockClock) -> None:
     """Every `async` call but `send` is one, also when there is nothing to wait for."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Pad)
         with assert_checkpoints():
             await handle.ask(GetNotes())
@@ -242,7 +243,7 @@ async def test_ask_is_queued_behind_what_was_sent_before(
     autojump_clock: MockClock,
 ) -> None:
     """An ask sees all that the same task has sent to the actor before it."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Pad)
         for number in range(500):
             await handle.send(Note(str(number)))
@@ -254,7 +255,7 @@ async def test_ask_in_a_cancelled_scope_is_never_handled(
     autojump_clock: MockClock,
 ) -> None:
     """The asker leaves at once, and its request with it."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Pad)
         with trio.CancelScope() as scope:
             scope.cancel()
@@ -268,7 +269,7 @@ async def test_nothing_is_a_reply_where_the_request_admits_it(
     autojump_clock: MockClock,
 ) -> None:
     """`None` answers a `Request[None]`, and is no answer to a `Request[int]`."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Pad, name="pad")
 
         assert await handle.ask(Nothing()) is None  # type: ignore[func-returns-value]
@@ -283,7 +284,7 @@ async def test_reply_of_the_wrong_type_is_the_askers_error(
     autojump_clock: MockClock, request_: Confused | ConfusedAlone
 ) -> None:
     """The error names both types; the actor goes on, whatever its handler was."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Pad, name="pad")
         with pytest.raises(acton.UnexpectedReplyError) as caught:
             await handle.ask(request_)
@@ -295,7 +296,7 @@ async def test_reply_of_the_wrong_type_is_the_askers_error(
 
 async def test_ask_may_cross_several_actors(autojump_clock: MockClock) -> None:
     """A handler may ask another actor and answer with what it hears."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         first, second = await runtime.start(Pad), await runtime.start(Pad)
         await second.send(Note("second"))
 
@@ -311,7 +312,7 @@ async def test_many_askers_each_get_their_own_reply(autojump_clock: MockClock) -
 
     done: list[float] = []
     returned: list[float] = []
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.new_actor(object).act_on(Watch, double).start()
 
         async def ask(number: int) -> None:
@@ -328,7 +329,7 @@ async def test_deadline_that_moves_later_does_not_leave_the_asker_alone(
     autojump_clock: MockClock, blocker: Hold | Watch
 ) -> None:
     """Dropped or cancelled at the deadline it had, the ask ends all the same."""
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.start(Pad)
         await handle.send(blocker)
 
@@ -354,7 +355,7 @@ async def test_stop_ends_a_handler_that_would_never_end(
     autojump_clock: MockClock,
 ) -> None:
     """A graceful stop gives an actor at most `timeouts.actor_shutdown`."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         for endless in (Hold(math.inf), Watch(math.inf)):
             handle = await runtime.start(Pad)
             await handle.send(endless)
@@ -370,7 +371,7 @@ async def test_stop_that_is_not_waited_for_happens_all_the_same(
     autojump_clock: MockClock,
 ) -> None:
     """Cancelling `stop` ends only the waiting."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Pad)
         await handle.send(Hold(2))
         await wait_all_tasks_blocked()
@@ -385,7 +386,7 @@ async def test_stop_that_is_not_waited_for_happens_all_the_same(
 
 async def test_every_use_of_a_stopped_actor_says_so(autojump_clock: MockClock) -> None:
     """After the end `send`, `send_nowait`, `ask` and `wait_running` raise."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Pad, name="pad")
         await handle.stop()
         for use in (

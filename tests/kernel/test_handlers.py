@@ -13,6 +13,7 @@ import trio
 from trio.testing import MockClock
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 
 @acton.message
@@ -96,7 +97,7 @@ async def test_union_registers_one_handler_for_several_types(
     autojump_clock: MockClock,
 ) -> None:
     """A handler annotated with a union serves each of its members."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Counter)
         await handle.send(Add(5))
         await handle.send(Subtract(2))
@@ -110,7 +111,7 @@ async def test_handler_that_takes_a_context_gets_one(
     autojump_clock: MockClock, request_: WhoAmI | WhoAmIAlone
 ) -> None:
     """The context knows the actor, the message and its deadline."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Counter, name="counter")
         with trio.fail_after(7):
             answer = await handle.ask(request_)
@@ -134,7 +135,7 @@ async def test_optional_context_counts_as_one(autojump_clock: MockClock) -> None
     def note(_model: object, _message: Add, ctx: acton.Context | None = None) -> None:
         seen.append(ctx)
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.new_actor(SimpleNamespace).act_on(Add, note).start()
         await handle.send(Add(1))
 
@@ -150,7 +151,7 @@ async def test_partial_of_an_async_function_is_a_handler(
         await trio.lowlevel.checkpoint()
         return base + 1
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         idle = runtime.new_actor(SimpleNamespace)
         handle = await idle.act_on(Total, partial(add, 41)).start()
 

@@ -14,6 +14,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 import acton_trio as acton
 from acton_trio._kernel.envelope import Ask, Envelope, Result
 from acton_trio._kernel.mailbox import Mailbox
+from acton_trio.testing import open_test_runtime
 
 
 @acton.message
@@ -111,7 +112,7 @@ async def test_mailbox_is_bounded(
 
 async def test_full_mailbox_is_a_would_block(autojump_clock: MockClock) -> None:
     """`send_nowait` says which mailbox is full, as a `trio.WouldBlock`."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await start_busy(runtime, capacity=1)
         handle.send_nowait(Note("fits"))
         with pytest.raises(trio.WouldBlock) as caught:
@@ -129,7 +130,7 @@ async def test_senders_wait_first_come_first_served(
     """Whoever waits for room gets it in the order of arrival."""
     expected = [str(number) for number in range(20)]
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await start_busy(runtime, capacity=2)
         for text in expected:
             nursery.start_soon(handle.send, Note(text))
@@ -141,7 +142,7 @@ async def test_senders_wait_first_come_first_served(
 
 async def test_nobody_overtakes_those_who_wait(autojump_clock: MockClock) -> None:
     """Room that comes free belongs to whoever waits, not to `send_nowait`."""
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await start_busy(runtime, seconds=1, capacity=1)
         handle.send_nowait(Hold(10))
         nursery.start_soon(handle.send, Note("waits"))
@@ -153,7 +154,7 @@ async def test_nobody_overtakes_those_who_wait(autojump_clock: MockClock) -> Non
 
 async def test_cancelled_sender_leaves_the_line(autojump_clock: MockClock) -> None:
     """A message whose sender gave up waiting is not put in, the others are."""
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await start_busy(runtime, capacity=1)
         handle.send_nowait(Note("first"))
 
@@ -173,7 +174,7 @@ async def test_withdrawn_message_frees_its_room_at_once(
     autojump_clock: MockClock,
 ) -> None:
     """The room of an ask that gave up goes to whoever waits, in that moment."""
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await start_busy(runtime, capacity=1)
 
         async def ask() -> None:
@@ -189,7 +190,7 @@ async def test_withdrawn_message_frees_its_room_at_once(
 
 async def test_ask_in_line_can_be_withdrawn(autojump_clock: MockClock) -> None:
     """An ask that gives up while it waits for room was never put in."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await start_busy(runtime, capacity=1)
         handle.send_nowait(Note("first"))
         with trio.move_on_after(1):
@@ -205,7 +206,7 @@ async def test_closing_mailbox_rejects_the_new_and_drains_the_old(
     """What is queued at a stop is handled; what waits for room, or comes, is not."""
     pad = Pad()
     refused: list[acton.ActorStoppedError] = []
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         idle = runtime.new_actor(lambda: pad, name="pad", mailbox_capacity=2)
         handle = await idle.mutate_on(Note, Pad.note).mutate_on(Hold, Pad.hold).start()
         await handle.send(Hold(1))

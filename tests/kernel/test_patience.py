@@ -15,6 +15,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 import acton_trio as acton
 from acton_trio._kernel.envelope import Ask, Envelope, Result
 from acton_trio._kernel.patience import Patience
+from acton_trio.testing import open_test_runtime
 
 
 @acton.message
@@ -142,7 +143,7 @@ async def test_message_that_expires_behind_a_busy_handler_is_not_handled(
         handled.append(request)
         return 1
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         idle = runtime.new_actor(object).mutate_on(Write, keep_busy)
         handle = await (idle.mutate_on if exclusive else idle.act_on)(
             Read, read
@@ -173,7 +174,7 @@ async def test_own_deadline_beyond_the_backstop_counts(
     autojump_clock: MockClock,
 ) -> None:
     """Whoever says how long may wait longer than 30 seconds."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Desk)
         with trio.fail_after(100):
             assert await handle.ask(Read(90)) == 1
@@ -183,7 +184,7 @@ async def test_shield_has_no_deadline_but_the_backstop(
     autojump_clock: MockClock,
 ) -> None:
     """Within a shield the deadline outside is not effective."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Desk)
         with trio.move_on_after(1), trio.CancelScope(shield=True):
             with pytest.raises(acton.AskTimeoutError):
@@ -256,7 +257,7 @@ async def test_nothing_is_watched_after_asks_have_ended(
     autojump_clock: MockClock,
 ) -> None:
     """Answered, cancelled and timed out: nothing is left to be timed."""
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         handle = await runtime.start(Desk)
         nursery.start_soon(handle.ask, Read(100))
         await handle.ask(Read(1))

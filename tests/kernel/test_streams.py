@@ -6,6 +6,7 @@ import pytest
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 from .scribes import (
     Count,
@@ -16,7 +17,7 @@ from .scribes import (
 
 async def test_stream_gives_its_items_and_ends(autojump_clock: MockClock) -> None:
     """The handler is at most one item ahead, and ends with its reader."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle, log = await opened(runtime)
         async with handle.stream(Count(3)) as numbers:
             assert [number async for number in numbers] == [0, 1, 2]
@@ -31,7 +32,7 @@ async def test_stream_gives_its_items_and_ends(autojump_clock: MockClock) -> Non
 
 async def test_stream_that_breaks_tells_its_reader(autojump_clock: MockClock) -> None:
     """Failures, wrong items and a stop are raised where the next item was due."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle, _log = await opened(runtime)
         async with handle.stream(Count(3, fails=True)) as numbers:
             await anext(numbers)

@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 
 @acton.message
@@ -100,7 +101,7 @@ async def test_cycle_of_any_length_is_found_at_the_last_ask(
     autojump_clock: MockClock, length: int
 ) -> None:
     """The path names every actor on the way, from the one asked to the same."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         peers = [await runtime.start(Peer, name=f"p{n}") for n in range(length)]
         answer = await peers[0].ask(ViaAlone((*peers[1:], peers[0])))
 
@@ -110,7 +111,7 @@ async def test_cycle_of_any_length_is_found_at_the_last_ask(
 
 async def test_reader_may_ask_back(autojump_clock: MockClock) -> None:
     """Between readers there is no cycle, however often they ask each other."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         one, two = await runtime.start(Peer), await runtime.start(Peer)
 
         assert await one.ask(Via((two, one, two, one))) == "told"
@@ -120,7 +121,7 @@ async def test_only_reader_that_may_run_may_not_ask_back(
     autojump_clock: MockClock,
 ) -> None:
     """Where `max_concurrency` is 1 a reader holds up its like as a writer does."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         one = await runtime.start(Peer, name="one", max_concurrency=1)
 
         assert await one.ask(Via((one,))) == "one -> one"
@@ -131,7 +132,7 @@ async def test_writer_that_waits_stands_between_readers(
 ) -> None:
     """An ask back is a cycle if a writer is queued, as nothing overtakes it."""
     answers: list[str] = []
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         one = await runtime.start(Peer, name="one")
 
         async def ask() -> None:
@@ -149,7 +150,7 @@ async def test_two_that_ask_each_other_are_found_without_a_common_chain(
 ) -> None:
     """Whoever asks second is told; the other gets its answer."""
     answers: list[str] = []
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         one = await runtime.start(Peer, name="one")
         two = await runtime.start(Peer, name="two")
 
@@ -171,7 +172,7 @@ async def test_wait_for_room_or_for_a_stop_is_seen(
     autojump_clock: MockClock, how: type[Crowd | End]
 ) -> None:
     """A handler waits for more than asks: for room in a mailbox, and for `stop`."""
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         one = await runtime.start(Peer, name="one")
         two = await runtime.start(Peer, name="two", mailbox_capacity=1)
         answers: list[str] = []

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
-from typing import Any, Final, final
+from typing import Final, final
 
 import attrs
 import trio
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 import acton_trio as acton
+from acton_trio._testing.scheduling import TaskOrder, ordered
 
 from .model import (
     End,
@@ -344,7 +345,7 @@ _END_OF_TIME: Final = 65536
 def run(program: Program) -> Record:
     """Run *program* against the package, in virtual time; return what happened."""
     record = Record(program)
-    with _quietly(), _ordered(program.order):
+    with _quietly(), ordered(TaskOrder(program.order)):
         trio.run(_Player(record).play, clock=MockClock(autojump_threshold=0))
     return record
 
@@ -358,19 +359,6 @@ def _quietly() -> Generator[None, None, None]:
         yield
     finally:
         logger.disabled = False
-
-
-@contextmanager
-def _ordered(seed: int) -> Generator[None, None, None]:
-    """Have trio run the tasks that are ready in an order that *seed* decides."""
-    core: Any = trio._core._run  # pyright: ignore[reportAttributeAccessIssue]
-    before = core._r, core._ALLOW_DETERMINISTIC_SCHEDULING
-    # The switch has a batch shuffled from an order that does not vary.
-    core._r, core._ALLOW_DETERMINISTIC_SCHEDULING = random.Random(seed), True
-    try:
-        yield
-    finally:
-        core._r, core._ALLOW_DETERMINISTIC_SCHEDULING = before
 
 
 @final

@@ -12,6 +12,7 @@ import trio
 from trio.testing import MockClock
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 
 @acton.message
@@ -69,7 +70,7 @@ async def test_any_class_can_be_the_model_of_an_actor(
     autojump_clock: MockClock,
 ) -> None:
     """Its methods serve as handlers; *args* go to it as `start` would pass them."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         idle = runtime.new_actor(Model, 40, name="built")
         handle = await (
             idle.mutate_on(Add, Model.add).act_on(BuilderTotal, Model.tell).start()
@@ -95,7 +96,7 @@ async def test_every_step_returns_the_idle_actor(autojump_clock: MockClock) -> N
         """Do nothing about it."""
 
     model = Model()
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         idle = runtime.new_actor(lambda: model, name="built")
         for step in (
             idle.act_on(BuilderTotal, Model.tell),
@@ -122,7 +123,7 @@ async def test_addition_takes_the_place_of_what_is_declared(
     def double(model: Declared, message: Add) -> None:
         model.total += 2 * message.amount
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.new_actor(Declared).mutate_on(Add, double).start()
         plain = await runtime.start(Declared)
         for each in (handle, plain):
@@ -177,7 +178,7 @@ async def test_mistake_is_a_type_error_where_it_is_made(
     words: str,
 ) -> None:
     """Whatever the decorators refuse the builder refuses too, before `start`."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         idle = runtime.new_actor(Model)
         with pytest.raises(TypeError, match=words):
             mistake(idle)
@@ -185,7 +186,7 @@ async def test_mistake_is_a_type_error_where_it_is_made(
 
 async def test_idle_actor_starts_once(autojump_clock: MockClock) -> None:
     """After `start` it can be neither changed nor started again."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         idle = runtime.new_actor(Model)
         await idle.start()
         with pytest.raises(RuntimeError, match="has started"):
@@ -202,7 +203,7 @@ async def test_exposed_actor_has_its_messages_registered(
     autojump_clock: MockClock,
 ) -> None:
     """Peers may name the types that may travel, and only those."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         idle = runtime.new_actor(Model, name="own")
         idle.mutate_on(Add, Model.add).act_on(BuilderTotal, Model.tell)
         handle = await idle.expose_for_ipc("other").start()
@@ -249,7 +250,7 @@ async def test_whatever_can_be_called_can_be_a_handler(
     kind: str, handler: Callable[..., Any], autojump_clock: MockClock
 ) -> None:
     """What a handler gives is awaited if it has to be; only `ctx` is given besides."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         idle = runtime.new_actor(lambda: Model(5))
         handle = await getattr(idle, kind)(BuilderTotal, handler).start()
 
@@ -268,7 +269,7 @@ async def test_wrong_option_is_a_type_error_at_once(
     options: Any, words: str, autojump_clock: MockClock
 ) -> None:
     """What an actor could not live by is refused before it is started."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         with pytest.raises(TypeError, match=words):
             await runtime.start(Declared, **options)
 
@@ -281,7 +282,7 @@ async def test_instance_in_place_of_a_class_is_refused(
     """An actor is built anew for each incarnation, so its class is wanted."""
     instance: Any = Declared()
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         with pytest.raises(
             TypeError, match=r"correct:   await runtime\.start\(Declared"
         ):

@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 
 @acton.message
@@ -106,6 +107,6 @@ async def test_option_that_is_no_whole_number_from_1_on_is_refused(
     autojump_clock: MockClock, options: dict[str, float]
 ) -> None:
     """What an actor says for itself is held to the same as the configuration."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         with pytest.raises((ValueError, TypeError), match="whole number"):
             runtime.new_actor(object, **options)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

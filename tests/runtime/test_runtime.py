@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 
 @acton.message(ipc=True)
@@ -80,7 +81,7 @@ async def test_actor_is_found_from_its_start_to_its_end(
     autojump_clock: MockClock,
 ) -> None:
     """A name names one running actor at a time, and is free afterwards."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Named, "a", name="first")
         other = await runtime.start(Named)
         with pytest.raises(acton.DuplicateNameError, match="first"):
@@ -103,7 +104,7 @@ async def test_failure_to_start_is_the_starters(
     autojump_clock: MockClock, where: str
 ) -> None:
     """It is raised as it is, never tried again, and the name is free."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         for _ in range(2):
             with pytest.raises(KeyError, match=where):
                 await runtime.start(FailsToStart, where, name="x")
@@ -114,7 +115,7 @@ async def test_start_that_is_cancelled_leaves_nothing(
     autojump_clock: MockClock,
 ) -> None:
     """The half-started actor is down before the cancellation leaves."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         with trio.move_on_after(1) as scope:
             await runtime.start(FailsToStart, "never", name="x")
         assert scope.cancelled_caught
@@ -123,7 +124,7 @@ async def test_start_that_is_cancelled_leaves_nothing(
 
 async def test_undecorated_class_is_a_type_error(autojump_clock: MockClock) -> None:
     """What is no actor is named, with two ways to make it one."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         with pytest.raises(TypeError, match="decorate the class with @actor"):
             await runtime.start(dict)
 
@@ -135,7 +136,7 @@ async def test_impossible_option_is_a_value_error(
     autojump_clock: MockClock, options: dict[str, object]
 ) -> None:
     """Nothing starts with a value that makes no sense."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         with pytest.raises(ValueError, match="1"):
             await runtime.start(Named, **options)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -144,7 +145,7 @@ async def test_name_for_peers_is_checked_before_it_is_given(
     autojump_clock: MockClock,
 ) -> None:
     """An actor that cannot be exposed as wished is not left running."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         one = await runtime.start(Named, name="one", expose="door")
         with pytest.raises(acton.DuplicateNameError, match="door"):
             await runtime.start(Named, name="two", expose="door")
@@ -161,7 +162,7 @@ async def test_two_classes_of_one_wire_name_are_refused(
     autojump_clock: MockClock,
 ) -> None:
     """Nobody could tell which of them a peer means."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         idle = (
             runtime.new_actor(object).act_on(First, lambda _m, _r: 1).expose_for_ipc()
         )
@@ -182,7 +183,7 @@ async def test_builder_fills_the_same_table(autojump_clock: MockClock) -> None:
     def sorry(_model: Named, error: LookupError, _request: Ping) -> str:
         return f"sorry, {error}"
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         idle = (
             runtime.new_actor(Named, "n", name="built")
             .act_on(Ping, ping)
@@ -205,7 +206,7 @@ async def test_builder_fills_the_same_table(autojump_clock: MockClock) -> None:
 async def test_body_error_leaves_alone_as_it_is(autojump_clock: MockClock) -> None:
     """The block is no nursery to its user."""
     with pytest.raises(KeyboardInterrupt):
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             await runtime.start(Named)
             raise KeyboardInterrupt
 
@@ -215,7 +216,7 @@ async def test_failures_leave_as_one_group_with_the_bodys_own(
 ) -> None:
     """Nothing is lost, and nothing is flattened or wrapped twice."""
     with pytest.raises(BaseExceptionGroup) as caught:  # noqa: ASYNC401 - how many is chance
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             for name in ("a", "b"):
                 handle = await runtime.start(Named, name, restart_limit=NEVER)
                 handle.send_nowait(Fall())
@@ -233,7 +234,7 @@ async def test_after_the_block_nothing_can_be_started(
     autojump_clock: MockClock,
 ) -> None:
     """A runtime that has ended says so."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Named)
         await runtime.shutdown_all()
         with pytest.raises(acton.ActorStoppedError, match="stopping"):
@@ -274,7 +275,7 @@ def test_impossible_setting_is_a_config_error(wrong: object) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_signal_is_waited_for(number: signal.Signals) -> None:
     """The signal that came is told."""
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         seen: list[signal.Signals] = []
 
         async def wait() -> None:
@@ -288,7 +289,7 @@ async def test_signal_is_waited_for(number: signal.Signals) -> None:
 
 async def test_actor_of_any_factory_has_a_name(autojump_clock: MockClock) -> None:
     """Who names nothing need not care how the factory is called."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         for factory in (lambda: Named("x"), type("N" * 80, (Named,), {})):
             handle = await runtime.new_actor(factory).start()
 
@@ -299,7 +300,7 @@ async def test_names_that_are_made_up_are_never_taken(
     autojump_clock: MockClock,
 ) -> None:
     """Many actors of one class start without names, and keep their order."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handles = [await runtime.start(Named) for _ in range(50)]
 
         assert len({each.name for each in handles}) == 50
@@ -311,7 +312,7 @@ async def test_name_made_up_steps_aside_for_one_that_was_chosen(
     autojump_clock: MockClock,
 ) -> None:
     """An actor without a name never fails to start because of another's name."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         first = await runtime.start(Named)
         prefix, _, number = first.name.rpartition("-")
         await runtime.start(Named, name=f"{prefix}-{int(number) + 1}")
@@ -326,7 +327,7 @@ async def test_start_returns_after_the_start_hooks(autojump_clock: MockClock) ->
     async def wait(_model: object) -> None:
         await trio.sleep(2)
 
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         idle = runtime.new_actor(Named, name="slow").before_start(wait)
         nursery.start_soon(idle.after_start(wait).start)
         await trio.sleep(3)
@@ -354,7 +355,7 @@ async def test_cancelled_start_is_down_before_cancelled_leaves(
         await trio.sleep(3)
         trace.append(trio.current_time())
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         with trio.move_on_after(1) as scope:
             await (
                 runtime.new_actor(object).after_start(hang).after_stop(clean_up).start()

@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 Trace = list[tuple[str, float]]
 NEVER = acton.RestartLimit(max_restarts=0)
@@ -100,7 +101,7 @@ async def test_leaving_the_block_drains_in_reverse_order_of_start(
 ) -> None:
     """Each actor handles what it has queued, the last started first."""
     trace: Trace = []
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         for name in ("a", "b", "c"):
             handle = await runtime.start(Worker, name, trace, 1)
             for work in ("1", "2"):
@@ -124,7 +125,7 @@ async def test_message_sent_just_before_the_end_is_handled(
 ) -> None:
     """Start, send and leave: the message does not get lost in between."""
     trace: Trace = []
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Worker, "a", trace)
         handle.send_nowait(Write("it", 0))
 
@@ -176,7 +177,7 @@ async def test_nothing_can_be_started_while_the_runtime_stops(
             await ctx.runtime.start(Worker, "late", [])
         told.append(caught.value)
 
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         await runtime.new_actor(object).before_stop(start_one).start()
 
     assert len(told) == 1
@@ -191,7 +192,7 @@ async def test_outer_cancellation_cancels_every_handler_at_once(
     """Handlers end in that moment, exclusive ones too; the queue is not drained."""
     trace: Trace = []
     with trio.move_on_after(1) as scope:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             for name in ("a", "b"):
                 handle = await runtime.start(Worker, name, trace)
                 work = Write("w", 99) if name == "a" else Read("r", 99)
@@ -210,7 +211,7 @@ async def test_outer_cancellation_during_the_drain_cuts_it_short(
     """A block that is being left is cancelled as one that is not."""
     trace: Trace = []
     with trio.move_on_after(2) as scope:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             handle = await runtime.start(Worker, "a", trace, 1)
             handle.send_nowait(Write("long", 9))
             await wait_all_tasks_blocked()
@@ -226,7 +227,7 @@ async def test_clean_up_after_a_cancellation_is_cut_off(
     """Within one `timeouts.actor_shutdown` all is over, however many actors there are."""
     trace: Trace = []
     with trio.move_on_after(1):
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             for name in ("a", "b", "c"):
                 await runtime.start(Worker, name, trace, math.inf)
             await trio.sleep_forever()
@@ -242,7 +243,7 @@ async def test_askers_of_a_cancelled_runtime_are_all_told(
     told: list[str] = []
     async with trio.open_nursery() as outside:
         with trio.CancelScope() as scope:
-            async with acton.open_runtime() as runtime:
+            async with open_test_runtime() as runtime:
                 handle = await runtime.start(Worker, "a", Trace(), mailbox_capacity=2)
 
                 async def ask(name: str) -> None:
@@ -270,7 +271,7 @@ async def test_exception_of_the_body_alone_leaves_as_it_is(
     trace: Trace = []
     error = OSError("the body's own")
     with pytest.raises(OSError, match="the body's own") as caught:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             handle = await runtime.start(Worker, "a", trace)
             handle.send_nowait(Write("w", 99))
             await wait_all_tasks_blocked()
@@ -284,7 +285,7 @@ async def test_failure_ends_the_body_and_all_actors(autojump_clock: MockClock) -
     """A failure that nobody handles cancels the body, and leaves as a group of one."""
     trace: Trace = []
     with pytest.RaisesGroup(pytest.RaisesExc(acton.RestartLimitError)) as caught:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             other = await runtime.start(Worker, "other", trace)
             other.send_nowait(Write("w", 99))
             handle = await runtime.start(
@@ -309,7 +310,7 @@ async def test_failures_of_the_last_moment_are_not_lost(
         raise KeyError(ctx.handle.name)
 
     with pytest.RaisesGroup(KeyError, KeyError, OSError) as caught:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             for name in ("a", "b"):
                 idle = runtime.new_actor(object, name=name)
                 await idle.after_stop(broken).start()
@@ -323,7 +324,7 @@ async def test_interrupt_in_a_handler_leaves_the_block(
 ) -> None:
     """What is no `Exception` is nobody's to handle: no restart, no wait."""
     with pytest.RaisesGroup(KeyboardInterrupt):
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             handle = await runtime.start(Worker, "a", Trace())
             await handle.send(Fail(KeyboardInterrupt()))
             await trio.sleep_forever()
@@ -344,7 +345,7 @@ async def test_group_of_a_handler_is_one_member_as_it_was_raised(
     group = Several("mine", [ValueError(), KeyError()])
     group.fact = "something"
     with pytest.RaisesGroup(acton.RestartLimitError) as caught:
-        async with acton.open_runtime() as runtime:
+        async with open_test_runtime() as runtime:
             handle = await runtime.start(Worker, "a", Trace(), restart_limit=NEVER)
             await handle.send(Fail(group))
             await trio.sleep_forever()
@@ -357,10 +358,10 @@ async def test_group_of_a_handler_is_one_member_as_it_was_raised(
 async def test_runtimes_can_be_nested(autojump_clock: MockClock) -> None:
     """Two runtimes share nothing: names, actors and ends are their own."""
     trace: Trace = []
-    async with acton.open_runtime() as outer:
+    async with open_test_runtime() as outer:
         await outer.start(Worker, "outer", trace, name="one")
         with suppress(OSError):
-            async with acton.open_runtime() as inner:
+            async with open_test_runtime() as inner:
                 await inner.start(Worker, "inner", trace, name="one")
                 raise OSError
         assert names_of(trace) == ["inner after_stop"]

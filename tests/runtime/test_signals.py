@@ -13,6 +13,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 Trace = list[str]
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -68,7 +69,7 @@ async def test_signal_ends_the_wait_and_the_block_drains(
 ) -> None:
     """A service that leaves its block after the signal handles what is queued."""
     trace: Trace = []
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         handle = await runtime.start(Worker, trace)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(runtime.wait_for_signal)
@@ -83,7 +84,7 @@ async def test_signal_ends_the_wait_and_the_block_drains(
 async def test_any_number_may_wait_for_a_signal() -> None:
     """One signal ends every wait for it."""
     seen: list[signal.Signals] = []
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
 
         async def wait() -> None:
             seen.append(await runtime.wait_for_signal())
@@ -103,7 +104,7 @@ async def test_any_number_may_wait_for_a_signal() -> None:
 async def test_signals_are_given_back_when_the_runtime_ends(waits: int) -> None:
     """After the block a signal does what it did before it, however many waited."""
     before = [signal.getsignal(each) for each in SIGNALS]
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         with trio.move_on_after(0.01):
             async with trio.open_nursery() as nursery:
                 for _ in range(waits):
@@ -125,7 +126,7 @@ async def test_second_signal_cancels_the_runtime() -> None:
     result = Interrupted()
     try:
         with trio.fail_after(5):
-            async with acton.open_runtime() as runtime:
+            async with open_test_runtime() as runtime:
                 handle = await runtime.start(Worker, trace)
                 handle.send_nowait(Write("for ever", math.inf))
                 async with trio.open_nursery() as nursery:

@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio.testing import open_test_runtime
 
 
 @acton.message
@@ -32,7 +33,7 @@ async def test_reader_who_is_behind_loses_what_was_agreed(
 ) -> None:
     """Nobody waits for it, and what it lost is counted."""
     async with (
-        acton.open_runtime() as runtime,
+        open_test_runtime() as runtime,
         runtime.broker.subscribe(Price, delivery=delivery, capacity=2) as prices,
     ):
         for cents in range(5):
@@ -49,7 +50,7 @@ async def test_broadcast_waits_for_who_wants_to_be_waited_for(
 ) -> None:
     """And for nobody else; who has left is not waited for."""
     got: list[int] = []
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
         block = acton.Delivery.BLOCK
         subscription = runtime.broker.subscribe(Price, delivery=block, capacity=1)
         prices = await subscription.__aenter__()
@@ -70,7 +71,7 @@ async def test_broadcast_waits_for_who_wants_to_be_waited_for(
 
 async def test_what_is_no_message_is_a_type_error(autojump_clock: MockClock) -> None:
     """The mistake is named where it is made."""
-    async with acton.open_runtime() as runtime:
+    async with open_test_runtime() as runtime:
         with pytest.raises(TypeError, match="@message"):
             await runtime.broker.broadcast(3)
         with pytest.raises(TypeError, match="not a message class"):

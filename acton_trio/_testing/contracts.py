@@ -1,0 +1,87 @@
+"""What contract suites are written with: promises, and what breaks them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import cast
+
+import trio
+
+from .._base.util import name_of, publish_names, shown
+
+__all__ = ["ContractError", "kept", "promised", "refused", "same"]
+
+
+class ContractError(AssertionError):
+    """An implementation does not keep what its interface promises."""
+
+
+def promised(promise: str, *, holds: bool, but: str = "") -> None:
+    """Raise `ContractError` unless *promise* holds.
+
+    Args:
+        promise: What is promised, as a sentence.
+        holds: Whether it is so.
+        but: What is the case instead.
+    """
+    if not holds:
+        msg = f"{promise}: {but}" if but else promise
+        raise ContractError(msg)
+
+
+def same(promise: str, found: object, expected: object) -> None:
+    """Raise `ContractError` unless *found* is equal to *expected*."""
+    but = f"expected {shown(expected)}, got {shown(found)}"
+    promised(promise, holds=found == expected, but=but)
+
+
+@contextmanager
+def refused(promise: str, *errors: type[BaseException]) -> Generator[None, None, None]:
+    """Raise `ContractError` unless the block raises one of *errors*."""
+    try:
+        yield
+    except errors:
+        return
+    except Exception as error:
+        msg = f"{promise}: it raises {shown(error)} instead"
+        raise ContractError(msg) from error
+    names = " or ".join(map(name_of, errors))
+    msg = f"{promise}: it does not raise {names}"
+    raise ContractError(msg)
+
+
+async def kept(
+    check: Callable[[], Awaitable[None]], name: str, patience: float
+) -> None:
+    """Run *check*; what it finds broken leaves it outside of any group.
+
+    Args:
+        check: Raises `ContractError` for what is broken.
+        name: What it is about, as nouns.
+        patience: How long it takes at most, in seconds on trio's clock.
+
+    Cancellation:
+        Whatever the check has opened is left as it is.
+    """
+    with trio.move_on_after(patience) as scope:
+        try:
+            await check()
+        except BaseExceptionGroup as group:
+            broken, _ = group.split(ContractError)
+            if broken is None:
+                raise
+            raise _first(broken) from None  # noqa: ASYNC104 - that is what counts
+    # What waits in vain would keep a suite from saying so.
+    finished = not scope.cancelled_caught
+    promised(f"nothing waits for ever, in the check of {name}", holds=finished)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error = group.exceptions[0]
+    if isinstance(error, BaseExceptionGroup):
+        return _first(cast("BaseExceptionGroup[BaseException]", error))
+    return error
+
+
+publish_names(globals(), ["ContractError"], "acton_trio.testing")

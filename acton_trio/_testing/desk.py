@@ -74,6 +74,9 @@ class Desk:
     last_read: Receipt | None = attrs.field(default=None, init=False)
     scripts: dict[type, Script] = attrs.field(factory=dict[type, Script], init=False)
     must_read: set[type] = attrs.field(factory=set[type], init=False)
+    is_closed: bool = attrs.field(default=False, init=False)
+    """Whether there is no test any more that could answer."""
+
     news: trio.lowlevel.ParkingLot = attrs.field(
         factory=trio.lowlevel.ParkingLot, init=False
     )
@@ -88,7 +91,7 @@ class Desk:
         address = ctx.reply_address
         script = self.scripts.get(type(message))
         if script is None:
-            receipt.address = address
+            receipt.address = None if self.is_closed else address
         elif not address.is_closed:
             try:
                 address.send_nowait(script(message))
@@ -104,6 +107,8 @@ class Desk:
         if script is not None:
             for item in cast("Iterable[object]", script(message)):
                 yield item
+            return
+        if self.is_closed:
             return
         receipt.items, items = trio.open_memory_channel[object](math.inf)
         async for item in items:
@@ -152,7 +157,8 @@ class Desk:
         return "It has received, since it was opened:" + "".join(lines)
 
     def close(self) -> None:
-        """Let go of all that was to be answered: nobody will."""
+        """Let go of all that was to be answered, and will be: nobody does it."""
+        self.is_closed = True
         for receipt in self.receipts:
             receipt.address = receipt.items = None
 

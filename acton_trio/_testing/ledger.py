@@ -158,6 +158,10 @@ class Ledger:
 
     # --- the end
 
+    def origin_of(self, message: object) -> str:
+        """Return where *message* was sent: ``at tests/test_till.py:41``."""
+        return self._origins.of(message)
+
     def add(self, leaks: Sequence[Leak]) -> None:
         """Write down what somebody else has found."""
         self._leaks += leaks

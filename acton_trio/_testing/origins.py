@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Final, TypeAlias, final
 
 import attrs
+import outcome
 import trio
 
 from .._kernel.envelope import Envelope
@@ -19,6 +20,7 @@ __all__ = ["Origins", "line_of_failure", "lines_of_task", "place_of"]
 
 _OURS: Final = str(Path(__file__).parents[1])
 _TRIOS: Final = str(Path(trio.__file__).parent)
+_OUTCOMES: Final = str(Path(outcome.__file__).parent)
 _BETWEEN: Final = contextlib.__file__
 
 _UNKNOWN: Final = "an unknown place"
@@ -105,7 +107,7 @@ def _frames_of(task: trio.lowlevel.Task) -> traceback.StackSummary:
 
 
 def _own_frames(stack: traceback.StackSummary) -> list[traceback.FrameSummary]:
-    others = (_OURS, _TRIOS, _BETWEEN)
+    others = (_OURS, _TRIOS, _OUTCOMES, _BETWEEN)
     return [each for each in stack if not each.filename.startswith(others)]
 
 

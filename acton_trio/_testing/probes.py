@@ -230,8 +230,9 @@ async def open_probe(
 ) -> AsyncGenerator[Probe, None]:
     """Open a probe in *runtime*: an actor that keeps what it is sent for the test.
 
-    When the block is left the probe stops, and asks that it has not answered
-    end with `NoReplyError`.
+    When the block is left, asks that it has not answered end with
+    `NoReplyError`, and so do those that come later.  Its actor stays as long as
+    the runtime: others may have something to tell it when they stop.
 
     Args:
         runtime: Where it is.
@@ -243,7 +244,7 @@ async def open_probe(
             were not, and the runtime is not one for tests, which tells then.
 
     Cancellation:
-        The probe is down before this leaves.
+        As when the block is left.
     """
     desk = Desk(trio.current_time())
     plan = Plan(check_name(name or _free_name(runtime)), _NO_LIMIT, _NO_LIMIT)
@@ -260,21 +261,16 @@ async def open_probe(
             await ledger.close_asks(to=probe.name)
     finally:
         desk.close()
-        with trio.CancelScope(shield=True):
-            await probe.stop()
-    leaks = _unread(probe.name, desk)
+    unread = [each for each in desk.unread() if type(each.message) in desk.must_read]
+    texts = [f"{shown(each.message)} to {probe.name}" for each in unread]
     if ledger is not None:
-        ledger.add(leaks)
-    elif leaks:
-        raise LeakError(leaks)
-
-
-def _unread(name: str, desk: Desk) -> list[Leak]:
-    return [
-        Leak("unread message", f"{shown(each.message)} to {name}")
-        for each in desk.unread()
-        if type(each.message) in desk.must_read
-    ]
+        lines = [ledger.origin_of(each.message) for each in unread]
+        texts = [
+            f"{text}, sent {line}" for text, line in zip(texts, lines, strict=True)
+        ]
+        ledger.add([Leak("unread message", text) for text in texts])
+    elif texts:
+        raise LeakError([Leak("unread message", text) for text in texts])
 
 
 def _free_name(runtime: RuntimeCore) -> str:

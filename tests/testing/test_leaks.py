@@ -338,7 +338,7 @@ async def test_open_socket_names_its_line_under_tracemalloc() -> None:
 
 async def test_error_of_a_leak_lists_all(autojump_clock: MockClock) -> None:
     """One look at the failure shows everything that is left behind."""
-    line = here(+4)
+    line, other = here(+4), here(+7)
     with pytest.raises(LeakError) as raised:
         async with open_test_runtime() as runtime:
             shop = await runtime.start(Shop, name="shop")
@@ -349,7 +349,7 @@ async def test_error_of_a_leak_lists_all(autojump_clock: MockClock) -> None:
 
     assert str(raised.value) == (
         "the test has left something behind:\n"
-        "  unread message: Ping(number=1) to till\n"
+        f"  unread message: Ping(number=1) to till, sent at {other}\n"
         f"  dead letter: Unknown() for shop, sent at {line}: no handler for its type"
     )
 

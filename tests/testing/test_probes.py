@@ -38,7 +38,6 @@ async def test_names_of_probes_are_numbered(runtime: acton.Runtime) -> None:
     ):
         names = [each.name for each in (first, second, third)]
         assert names == ["probe-0", "probe-1", "till"]
-    assert runtime.actors() == ()
 
 
 async def test_expect_returns_the_message(probe: Probe) -> None:
@@ -391,3 +390,24 @@ async def test_slow_handlers_of_others_do_not_hold_a_probe_up(
         assert len(probe.received) == 200
         for request in probe.received:
             probe.reply(1, to=request)
+
+
+@acton.actor
+class Leaver:
+    """Says goodbye when it stops."""
+
+    friend: acton.ActorHandle
+
+    @acton.before_stop
+    async def say_goodbye(self) -> None:
+        """Tell, and ask, whoever is left."""
+        await self.friend.send(Ping(1))
+        with pytest.raises(acton.NoReplyError):
+            await self.friend.ask(GetPrice())
+
+
+async def test_actor_may_say_goodbye_to_a_probe(
+    runtime: acton.Runtime, probe: Probe, autojump_clock: MockClock
+) -> None:
+    """A probe takes messages until the runtime ends, and keeps nobody waiting."""
+    await runtime.start(Leaver, probe)

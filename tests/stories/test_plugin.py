@@ -166,7 +166,7 @@ def test_each_leak_fails_its_test_and_is_named(run: Run) -> None:
     if Path("/dev/fd").exists():
         assert "\n      socket: file descriptor " in text
     # The test that fails by itself is not blamed for the rest.
-    assert text.count("the test has left something behind:") == 6
+    assert text.count("E   acton_trio.testing.LeakError: the test has left") == 6
     assert "assert 1 == 2" in text
 
 

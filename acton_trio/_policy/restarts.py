@@ -15,6 +15,7 @@ TEMPORARY  stays     stays     stays     stays
 from __future__ import annotations
 
 import enum
+import math
 from collections import deque
 from typing import Any, final
 
@@ -116,6 +117,8 @@ class RestartWindow:
 
     limit: RestartLimit
     _times: deque[float] = attrs.field(factory=deque[float], init=False)
+    # Of the last one, which stays when that has left the window.
+    _last: float = attrs.field(default=-math.inf, init=False)
     _in_a_row: int = attrs.field(default=0, init=False)
 
     def count(self, now: float) -> int:
@@ -143,11 +146,12 @@ class RestartWindow:
         """
         if not self.limit.enabled:
             return 0.0
-        if self._times and now - self._times[-1] > self.limit.window:
+        if now - self._last > self.limit.window:
             self._in_a_row = 0
         if self.count(now) >= self.limit.max_restarts:
             return None
         self._times.append(now)
+        self._last = now
         self._in_a_row += 1
         return self._backoff(self._in_a_row) * (1 + self.limit.jitter * chance)
 

@@ -560,7 +560,7 @@ class _Actor:
     def conclude(self) -> None:
         # Cancelled all at once, they end in the reverse order of their start.
         later = self.world.actors[self.number + 1 :]
-        self.waits_for_turn = self.world.is_cancelled and any(
+        self.waits_for_turn = self.world.has_turns and any(
             each.phase is not _Phase.DOWN for each in later
         )
         if self.waits_for_turn:
@@ -695,6 +695,7 @@ class World:
     is_left: bool = False  # the body has ended
     is_closing: bool = False  # nobody comes back
     is_cancelled: bool = False
+    has_turns: bool = False  # cancelled, and not yet cut off
     remarks: set[str] = attrs.field(factory=set[str])
     """What has happened that tests may want to know of."""
 
@@ -810,9 +811,22 @@ class World:
     def cancel_all(self) -> None:
         if self.is_cancelled:
             return
-        self.is_closing = self.is_cancelled = True
+        self.is_closing = self.is_cancelled = self.has_turns = True
+        self.after(self.program.actor_shutdown, self.end_turns)
         for actor in reversed(self.actors):
             actor.force()
+
+    def end_turns(self) -> None:
+        """Cut off what waits to clean up: there is one budget for all."""
+        self.has_turns = False
+        self.conclude_turns()
+        if self.is_left:
+            self.close()
+
+    def conclude_turns(self) -> None:
+        for actor in reversed(self.actors):
+            if actor.waits_for_turn:
+                actor.conclude()
 
     def close(self) -> None:
         """Stop the actors one by one, the last started first."""
@@ -832,9 +846,7 @@ class World:
             self.failures += raised
             self.is_left = True
             self.cancel_all()
-        for actor in reversed(self.actors):
-            if actor.waits_for_turn:
-                actor.conclude()
+        self.conclude_turns()
         if self.is_left:
             self.close()
 

@@ -180,3 +180,14 @@ def test_reply_fits_its_declared_type(
     assert not any(map(fits, bad))
     assert admits_none(hint) == fits(None)
     assert not contradicts(None, hint)
+
+
+def test_looking_at_the_count_does_not_change_the_next_wait() -> None:
+    """Whoever asks how many restarts there were, the waits begin anew all the same."""
+    limit = RestartLimit(window=4, initial_backoff=1)
+    watched, alone = RestartWindow(limit), RestartWindow(limit)
+    for window in (watched, alone):
+        assert [window.next_backoff(now) for now in (0, 1)] == [1, 2]
+
+    assert watched.count(6) == 0
+    assert watched.next_backoff(6) == alone.next_backoff(6) == 1

@@ -11,6 +11,7 @@ long as its block::
 from __future__ import annotations
 
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TypeVar, final
@@ -74,7 +75,7 @@ class Fault:
 
 
 @attrs.define(eq=False)
-class _OnTheWay(Fault):
+class _OnTheWay(Fault, ABC):
     """A fault that has messages, which are in no mailbox then."""
 
     def lets_in(self, entrance: Entrance, envelope: Envelope) -> bool:
@@ -85,8 +86,8 @@ class _OnTheWay(Fault):
         self._keep(entrance, envelope)
         return False
 
-    def _keep(self, entrance: Entrance, envelope: Envelope) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _keep(self, entrance: Entrance, envelope: Envelope) -> None: ...
 
     def lets_begin(
         self, actor: str, envelope: Envelope, fail: Callable[[BaseException], None]
@@ -103,8 +104,8 @@ class _OnTheWay(Fault):
         """Say where they are."""
         return [self._whereabouts()] * len(envelopes)
 
-    def _whereabouts(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _whereabouts(self) -> str: ...
 
     def blockers(self, envelope: Envelope) -> Collection[Activity]:
         """Return nothing: it waits for nobody."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import TypeVar, final, overload
 
 import attrs
@@ -86,6 +84,23 @@ def memory_listener() -> MemoryListener:
     return MemoryListener()
 
 
+@final
+@attrs.define(eq=False)
+class _Alone:
+    """Lets one task at a time send: two at once would get their bytes mixed up."""
+
+    _is_taken: bool = attrs.field(default=False, init=False)
+
+    def __enter__(self) -> None:
+        if self._is_taken:
+            msg = "another task is sending on this stream"
+            raise trio.BusyResourceError(msg)
+        self._is_taken = True
+
+    def __exit__(self, *_: object) -> None:
+        self._is_taken = False
+
+
 @attrs.define(eq=False, repr=False)
 class _Chopped(trio.abc.Stream):
     """A stream that passes bytes on in small pieces; lives as long as the inner one."""
@@ -93,7 +108,7 @@ class _Chopped(trio.abc.Stream):
     inner: trio.abc.Stream
     most: int
     chance: random.Random
-    _is_sending: bool = attrs.field(default=False, init=False)
+    _alone: _Alone = attrs.field(factory=_Alone, init=False)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send *data*, piece by piece.
@@ -101,7 +116,7 @@ class _Chopped(trio.abc.Stream):
         Cancellation:
             Some of it was sent, and nobody knows how much.
         """
-        with self._alone(), memoryview(data) as view:
+        with self._alone, memoryview(data) as view:
             await self.inner.send_all(b"")
             sent = 0
             while sent < len(view):
@@ -109,25 +124,13 @@ class _Chopped(trio.abc.Stream):
                 await self.inner.send_all(bytes(piece))
                 sent += len(piece)
 
-    @contextmanager
-    def _alone(self) -> Generator[None, None, None]:
-        # Two at once would get their pieces mixed up.
-        if self._is_sending:
-            msg = "another task is sending on this stream"
-            raise trio.BusyResourceError(msg)
-        self._is_sending = True
-        try:
-            yield
-        finally:
-            self._is_sending = False
-
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until sending might not block.
 
         Cancellation:
             Only the waiting ends.
         """
-        with self._alone():
+        with self._alone:
             await self.inner.wait_send_all_might_not_block()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
@@ -162,7 +165,7 @@ class _HalfCloseableChopped(_Chopped, trio.abc.HalfCloseableStream):
             The stream may be closed, or not.
         """
         assert isinstance(self.inner, trio.abc.HalfCloseableStream)
-        with self._alone():
+        with self._alone:
             await self.inner.send_eof()
 
 
@@ -202,7 +205,7 @@ class CloggedStream(trio.abc.Stream):
     _inner: trio.abc.Stream
     _is_free: trio.Event = attrs.field(factory=trio.Event, init=False)
     _is_closed: bool = attrs.field(default=False, init=False)
-    _is_sending: bool = attrs.field(default=False, init=False)
+    _alone: _Alone = attrs.field(factory=_Alone, init=False)
 
     def release(self) -> None:
         """Let what waits be sent, and all that follows."""
@@ -219,7 +222,7 @@ class CloggedStream(trio.abc.Stream):
         Cancellation:
             Nothing was sent, if it was not released.
         """
-        with self._alone():
+        with self._alone:
             await self._wait_free()
             await self._inner.send_all(data)
 
@@ -229,24 +232,13 @@ class CloggedStream(trio.abc.Stream):
         Cancellation:
             Only the waiting ends.
         """
-        with self._alone():
+        with self._alone:
             await self._wait_free()
             await self._inner.wait_send_all_might_not_block()
 
     async def _wait_free(self) -> None:
         while not self._is_free.is_set():
             await self._is_free.wait()
-
-    @contextmanager
-    def _alone(self) -> Generator[None, None, None]:
-        if self._is_sending:
-            msg = "another task is sending on this stream"
-            raise trio.BusyResourceError(msg)
-        self._is_sending = True
-        try:
-            yield
-        finally:
-            self._is_sending = False
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Return what was sent to this end, clogged or not.
@@ -279,7 +271,7 @@ class _HalfCloseableClogged(CloggedStream, trio.abc.HalfCloseableStream):
             The half is open, if it was not released.
         """
         assert isinstance(self._inner, trio.abc.HalfCloseableStream)
-        with self._alone():
+        with self._alone:
             await self._wait_free()
             await self._inner.send_eof()
 

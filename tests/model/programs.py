@@ -404,6 +404,7 @@ class _Player:
         left: list[BaseException] = []
         try:
             async with acton.open_runtime(config) as runtime:
+                self.note_restarts(runtime)
                 await listeners.start(self.listen, runtime)
                 for number, setup in enumerate(program.actors):
                     self.handles.append(await self.start(runtime, number, setup))
@@ -447,6 +448,23 @@ class _Player:
             restart_limit=limit,
         )
 
+    def note_restarts(self, runtime: acton.Runtime) -> None:
+        """Write restarts down when they happen.
+
+        A task that hears of one comes too late to see why, if the actor ends
+        again at the same instant.
+        """
+        announce = runtime.root.announce
+
+        def announce_and_note(
+            event: acton.ChildRestarted | acton.ChildTerminated,
+        ) -> object:
+            if isinstance(event, acton.ChildRestarted):
+                self.record.log.restarts.append(self.restarted(event))
+            return announce(event)
+
+        runtime.root.announce = announce_and_note
+
     async def listen(
         self,
         runtime: acton.Runtime,
@@ -456,7 +474,7 @@ class _Player:
         """Write down what the runtime tells of messages and actors."""
         log = self.record.log
         async with runtime.broker.subscribe(
-            acton.DeadLetter, acton.ChildRestarted, acton.ChildTerminated
+            acton.DeadLetter, acton.ChildTerminated
         ) as events:
             task_status.started()
             async for event in events:
@@ -464,8 +482,6 @@ class _Player:
                     case acton.DeadLetter(message=Task(op=op)):
                         reason = _REASONS[event.reason]
                         log.letters.append((op, reason, write(event.error)))
-                    case acton.ChildRestarted():
-                        log.restarts.append(self.restarted(event))
                     case acton.ChildTerminated():
                         self.terminated(event)
                     case _:

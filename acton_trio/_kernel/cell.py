@@ -125,10 +125,8 @@ class Cell:
 
     def cut_short(self, reason: str) -> None:
         """Cancel handlers and start hooks; clean-up still runs, bounded."""
-        self._work.cancel(reason=reason)
+        self._cut(reason)
         self._bound_end()
-        if self._is_entering:
-            self._whole.cancel(reason=reason)
 
     def fail(self, error: BaseException) -> None:
         """End now, with *error*; handlers are cancelled, clean-up still runs."""
@@ -137,7 +135,9 @@ class Cell:
         # What goes wrong in a cancellation is not what ended the others.
         if self._dispatcher is not None and not self._work.cancel_called:
             self._dispatcher.failure = error
-        reason = f"{self.seat.name} failed: {shown(error)}"
+        self._cut(f"{self.seat.name} failed: {shown(error)}")
+
+    def _cut(self, reason: str) -> None:
         self._work.cancel(reason=reason)
         if self._is_entering:
             self._whole.cancel(reason=reason)

@@ -30,6 +30,7 @@ from .envelope import EXPIRED, Ask, Envelope
 from .errands import Errand
 from .gates import GATES, may_begin
 from .handlers import Handler, Work, find_error_handler, is_coroutine
+from .mailbox import never
 from .parting import part
 from .seat import Seat
 from .turn import Turn, wrong_reply
@@ -43,10 +44,6 @@ def _no_function() -> None: ...
 
 # No handler, as there is no message that may start.
 _NOTHING: Final = Handler(object, _no_function, exclusive=False)
-
-
-def _never() -> bool:
-    return False
 
 
 @final
@@ -75,7 +72,7 @@ class Dispatcher:
     _streams: dict[Turn, None] = attrs.field(factory=dict["Turn", None], init=False)
     # Failures that have an `on_error`, which has to wait until it is alone.
     _errands: deque[Errand] = attrs.field(factory=deque[Errand], init=False)
-    _until: Callable[[], bool] = attrs.field(default=_never, init=False)
+    _until: Callable[[], bool] = attrs.field(default=never, init=False)
 
     # The activity of plain functions: one for all, as they cannot wait.
     _plain: Activity = attrs.field(init=False)

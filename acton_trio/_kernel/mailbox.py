@@ -23,10 +23,11 @@ from .envelope import Envelope, Result
 from .gates import GATES, may_enter
 from .tally import Tally
 
-__all__ = ["Mailbox"]
+__all__ = ["Mailbox", "never"]
 
 
-def _never() -> bool:
+def never() -> bool:
+    """Return ``False``: what is not asked for does not happen."""
     return False
 
 
@@ -60,7 +61,7 @@ class Mailbox:
     running: set[Activity] = attrs.field(factory=set[Activity], init=False)
     """What of the actor's code runs, and holds up what is queued."""
 
-    is_held: Callable[[], bool] = attrs.field(default=_never, init=False)
+    is_held: Callable[[], bool] = attrs.field(default=never, init=False)
     """Whether nothing may start before all that runs has ended."""
 
     tally: Tally = attrs.field(factory=Tally, init=False)
@@ -74,10 +75,10 @@ class Mailbox:
     _closed: Callable[[], ActorStoppedError] | None = attrs.field(
         default=None, init=False
     )
-    # An exclusive message that was queued, and one up to which there was none.
-    _last_look: tuple[_Glimpse, _Glimpse] = attrs.field(
-        default=(_nothing, _nothing), init=False
-    )
+    # What the last look has found: an exclusive message, or one up to which
+    # there is none.
+    _exclusive: _Glimpse = attrs.field(default=_nothing, init=False)
+    _none_up_to: _Glimpse = attrs.field(default=_nothing, init=False)
     _parked: trio.lowlevel.Task | None = attrs.field(default=None, init=False)
 
     def __len__(self) -> int:
@@ -90,7 +91,7 @@ class Mailbox:
         return self._closed is not None
 
     def serve(
-        self, exclusive_types: Collection[type], is_held: Callable[[], bool] = _never
+        self, exclusive_types: Collection[type], is_held: Callable[[], bool] = never
     ) -> None:
         """Take note of what an incarnation does that now takes from here.
 
@@ -99,7 +100,7 @@ class Mailbox:
             is_held: Says whether it starts nothing before all that runs has ended.
         """
         self.exclusive_types, self.is_held = exclusive_types, is_held
-        self._last_look = _nothing, _nothing
+        self._exclusive = self._none_up_to = _nothing
 
     # --- putting in
 
@@ -287,19 +288,19 @@ class Mailbox:
         Looked at from the end, and only as far as was not looked at before: a
         handler may ask again and again while a long queue waits.
         """
-        found, seen = self._last_look[0](), self._last_look[1]()
+        found, seen = self._exclusive(), self._none_up_to()
         if found is not None and self._is_exclusive(found):
             return True
-        self._last_look = _nothing, self._last_look[1]
+        latest: Envelope | None = None
         for each in chain(reversed(self._line), reversed(self._queue)):
             if each is seen:
                 break
             if self._is_exclusive(each):
-                self._last_look = weakref.ref(each), _nothing
+                self._exclusive = weakref.ref(each)
                 return True
-        for each in chain(reversed(self._line), reversed(self._queue)):
-            self._last_look = _nothing, weakref.ref(each)
-            break
+            latest = latest or each
+        if latest is not None:
+            self._none_up_to = weakref.ref(latest)
         return False
 
     def _is_exclusive(self, envelope: Envelope) -> bool:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import cast
+from functools import partial
+from typing import TypeVar, cast
 
 import trio
 
 from .._base.util import name_of, publish_names, shown
 
-__all__ = ["ContractError", "kept", "promised", "refused", "same"]
+__all__ = ["ContractError", "all_kept", "promised", "refused", "same"]
+
+
+MakeT = TypeVar("MakeT")
 
 
 class ContractError(AssertionError):
@@ -51,7 +55,26 @@ def refused(promise: str, *errors: type[BaseException]) -> Generator[None, None,
     raise ContractError(msg)
 
 
-async def kept(
+async def all_kept(
+    checks: Sequence[Callable[[MakeT], Awaitable[None]]], make: MakeT, patience: float
+) -> None:
+    """Run *checks* one after another, each with what *make* makes.
+
+    Args:
+        checks: Each raises `ContractError` for what is broken, and is called
+            ``_check_`` and what it is about.
+        make: What they are given.
+        patience: How long each takes at most, in seconds on trio's clock.
+
+    Cancellation:
+        Whatever the check has opened is left as it is.
+    """
+    for check in checks:
+        name = check.__name__.removeprefix("_check_").replace("_", " ")
+        await _kept(partial(check, make), name, patience)
+
+
+async def _kept(
     check: Callable[[], Awaitable[None]], name: str, patience: float
 ) -> None:
     """Run *check*; what it finds broken leaves it outside of any group.

@@ -13,7 +13,7 @@ from .._base.errors import ActorStoppedError
 from .._base.patience import MailboxFullError
 from .._base.util import publish_names
 from .._kernel.envelope import Ask, Envelope, Result
-from .contracts import kept, promised, refused, same
+from .contracts import all_kept, promised, refused, same
 
 __all__ = ["AnyMailbox", "check_mailbox"]
 
@@ -103,9 +103,7 @@ async def check_mailbox(make: Callable[[int], AnyMailbox]) -> None:
         _check_end_of_the_line,
         _check_bell,
     ]
-    for check in checks:
-        name = check.__name__.removeprefix("_check_").replace("_", " ")
-        await kept(partial(check, make), name, _PATIENCE)
+    await all_kept(checks, make, _PATIENCE)
 
 
 def _letters(count: int) -> list[Envelope]:

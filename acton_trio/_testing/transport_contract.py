@@ -12,7 +12,7 @@ import trio.testing
 from .._ipc.client import open_client
 from .._ipc.runtime import open_runtime
 from .._ipc.server import serve
-from .contracts import kept, promised, refused, same
+from .contracts import all_kept, promised, refused, same
 from .streams import memory_listener
 
 __all__ = ["check_transport"]
@@ -57,9 +57,7 @@ async def check_transport(
         _check_peers_end,
         _check_conversation,
     ]
-    for check in checks:
-        name = check.__name__.removeprefix("_check_").replace("_", " ")
-        await kept(partial(check, make_pair), name, _PATIENCE)
+    await all_kept(checks, make_pair, _PATIENCE)
 
 
 async def _exactly(stream: trio.abc.Stream, size: int) -> bytes:

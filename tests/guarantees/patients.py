@@ -291,24 +291,6 @@ class Patient:
         return len(self.plan.log)
 
 
-class MemoryListener(trio.abc.Listener[trio.abc.Stream]):
-    """Accepts one connection, which is in memory."""
-
-    def __init__(self, stream: trio.abc.Stream) -> None:
-        self._streams = [stream]
-
-    async def accept(self) -> trio.abc.Stream:
-        """Return the connection, and then no other."""
-        if not self._streams:
-            await trio.sleep_forever()
-        await trio.lowlevel.checkpoint()
-        return self._streams.pop()
-
-    async def aclose(self) -> None:
-        """Have nothing to close."""
-        await trio.lowlevel.checkpoint()
-
-
 async def expect_unharmed(handle: acton.ActorHandle) -> None:
     """Check that the first incarnation still answers."""
     await wait_all_tasks_blocked()

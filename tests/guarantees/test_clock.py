@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 
 import pytest
 import trio
-from trio.testing import MockClock, memory_stream_pair
+from trio.testing import MockClock
 
 import acton_trio as acton
-from acton_trio.testing import open_test_runtime
+from acton_trio.testing import open_ipc_pair, open_test_runtime
 
 
 @acton.message
@@ -39,24 +38,6 @@ class Worker:
         """Take the time that was asked for."""
         await trio.sleep(request.seconds)
         return 1
-
-
-class MemoryListener(trio.abc.Listener[trio.abc.Stream]):
-    """Accepts one connection, which is in memory."""
-
-    def __init__(self, stream: trio.abc.Stream) -> None:
-        self._streams = [stream]
-
-    async def accept(self) -> trio.abc.Stream:
-        """Return the connection, and then no other."""
-        if not self._streams:
-            await trio.sleep_forever()
-        await trio.lowlevel.checkpoint()
-        return self._streams.pop()
-
-    async def aclose(self) -> None:
-        """Have nothing to close."""
-        await trio.lowlevel.checkpoint()
 
 
 async def test_backoff_of_a_restart_passes_on_trios_clock(
@@ -118,18 +99,13 @@ async def test_deadline_passes_on_trios_clock_across_ipc_too(
     autojump_clock: MockClock,
 ) -> None:
     """The deadline of an ask over IPC passes on trio's clock at both ends."""
-    near, far = memory_stream_pair()
-
-    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
+    async with open_test_runtime() as runtime:
         await runtime.start(Worker, name="worker", expose=True)
-        serve = partial(acton.ipc.serve, runtime, [MemoryListener(far)])
-        await nursery.start(serve)
-        async with acton.ipc.open_client(near) as client:
+        async with open_ipc_pair(runtime) as (client, _):
             with pytest.raises(trio.TooSlowError), trio.fail_after(600):
                 await client.actor("worker").ask(Wait(601))
             assert trio.current_time() == pytest.approx(600)
             with trio.fail_after(7200):
                 assert await client.actor("worker").ask(Wait(3600)) == 1
-        nursery.cancel_scope.cancel()
 
     assert trio.current_time() == pytest.approx(601 + 3600, abs=1)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import TypeAlias
 
 import pytest
 import trio
-from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
-from acton_trio.testing import open_test_runtime
+from acton_trio.testing import open_ipc_pair, open_test_runtime
 
 from .workers import (
     Diary,
     Fail,
     Fate,
     Leave,
-    MemoryListener,
     Read,
     Reader,
     SendToOneself,
@@ -344,16 +342,12 @@ async def test_ask_without_a_handler_over_ipc_is_refused(
     autojump_clock: MockClock,
 ) -> None:
     """Over IPC its asker gets `PeerRejectedError`, code `UNKNOWN_MESSAGE_TYPE`."""
-    near, far = memory_stream_pair()
-
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with acton.open_runtime() as runtime:
         handle = await runtime.start(Worker, name="worker", expose=True)
         runtime.ipc_registry.register(Unknown, "Unknown")
-        await nursery.start(partial(acton.ipc.serve, runtime, [MemoryListener(far)]))
-        async with acton.ipc.open_client(near) as client:
+        async with open_ipc_pair(runtime) as (client, _):
             with pytest.raises(acton.PeerRejectedError) as caught:
                 await client.actor("worker").ask(Unknown())
-        nursery.cancel_scope.cancel()
         assert handle.status.generation == 0
 
     assert caught.value.code == "UNKNOWN_MESSAGE_TYPE"

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import partial
 
 import pytest
 import trio
-from trio.testing import MockClock, memory_stream_pair
+from trio.testing import MockClock
 
 import acton_trio as acton
-from acton_trio.testing import open_test_runtime
+from acton_trio.testing import open_ipc_pair, open_test_runtime
 
 from .patients import (
     AskFor,
     FailInTwo,
     Linger,
-    MemoryListener,
     Patient,
     Ping,
     Plan,
@@ -53,18 +51,14 @@ async def test_remote_asker_that_gives_up_makes_no_actor_fail(
     autojump_clock: MockClock,
 ) -> None:
     """No asker in another process can, either."""
-    near, far = memory_stream_pair()
-
-    async with acton.open_runtime() as runtime, trio.open_nursery() as nursery:
+    async with acton.open_runtime() as runtime:
         patient = await runtime.start(Patient, name="patient", expose=True)
-        await nursery.start(partial(acton.ipc.serve, runtime, [MemoryListener(far)]))
-        async with acton.ipc.open_client(near) as client:
+        async with open_ipc_pair(runtime) as (client, _):
             remote = client.actor("patient")
             with trio.move_on_after(1):
                 await remote.ask(ReadLateOverIpc())
             with trio.move_on_after(1):
                 await remote.ask(ReadLateOverIpc())
-        nursery.cancel_scope.cancel()
         await expect_unharmed(patient)
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 import trio
-from trio.testing import MockClock, memory_stream_pair
+from trio.testing import MockClock
 
 import acton_trio as acton
-from acton_trio.testing import open_test_runtime
+from acton_trio.testing import open_ipc_pair, open_test_runtime
 
 from .patients import (
     NEVER,
     AnswerWrongly,
     FailSoon,
-    MemoryListener,
     Moment,
     Patient,
     Ping,
@@ -202,20 +199,16 @@ async def test_act_on_failure_of_a_send_over_ipc_is_a_dead_letter(
     autojump_clock: MockClock,
 ) -> None:
     """What an `act_on` handler raises for a send over IPC is a dead letter."""
-    near, far = memory_stream_pair()
     plan = Plan(error=KeyError("it"))
 
     async with (
         acton.open_runtime() as runtime,
         runtime.broker.subscribe(acton.DeadLetter) as letters,
-        trio.open_nursery() as nursery,
     ):
         patient = await runtime.start(Patient, plan, name="patient", expose=True)
-        await nursery.start(partial(acton.ipc.serve, runtime, [MemoryListener(far)]))
-        async with acton.ipc.open_client(near) as client:
+        async with open_ipc_pair(runtime) as (client, _):
             await client.actor("patient").send(ReadOverIpc())
             letter = await anext(letters)
-        nursery.cancel_scope.cancel()
 
         assert letter.error is plan.error
         await expect_unharmed(patient)

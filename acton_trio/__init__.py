@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from ._base.facade import lazy_names
 
 if TYPE_CHECKING:
-    from . import ipc as ipc
+    from . import ipc as ipc, supervision as supervision
     from ._base.errors import (
         ActonError as ActonError,
         ActorStoppedError as ActorStoppedError,
@@ -41,8 +41,10 @@ if TYPE_CHECKING:
         RemoteProtocolError as RemoteProtocolError,
         RestartLimitError as RestartLimitError,
         SerializationError as SerializationError,
+        SupervisionDepthError as SupervisionDepthError,
         UnexpectedReplyError as UnexpectedReplyError,
         UnhandledMessageError as UnhandledMessageError,
+        UnknownChildError as UnknownChildError,
     )
     from ._base.patience import (
         AskTimeoutError as AskTimeoutError,
@@ -89,10 +91,14 @@ if TYPE_CHECKING:
         StreamRequest as StreamRequest,
         message as message,
     )
-    from ._policy.restarts import (
-        RestartLimit as RestartLimit,
+    from ._policy.limits import RestartLimit as RestartLimit
+    from ._policy.policies import (
         RestartPolicy as RestartPolicy,
         TerminationReason as TerminationReason,
+    )
+    from ._policy.strategies import (
+        Escalation as Escalation,
+        SupervisionStrategy as SupervisionStrategy,
     )
     from ._runtime.builder import (
         IdleActor as IdleActor,
@@ -110,7 +116,9 @@ if TYPE_CHECKING:
     )
     from ._supervision.events import (
         ChildRestarted as ChildRestarted,
+        ChildSupervised as ChildSupervised,
         ChildTerminated as ChildTerminated,
+        SupervisionEscalated as SupervisionEscalated,
     )
 
 else:
@@ -134,8 +142,10 @@ else:
                 "RemoteProtocolError",
                 "RestartLimitError",
                 "SerializationError",
+                "SupervisionDepthError",
                 "UnexpectedReplyError",
                 "UnhandledMessageError",
+                "UnknownChildError",
             ],
             "_base.patience": ["AskTimeoutError", "MailboxFullError"],
             "_ipc.runtime": ["Runtime", "open_runtime"],
@@ -161,7 +171,9 @@ else:
                 "StreamRequest",
                 "message",
             ],
-            "_policy.restarts": ["RestartLimit", "RestartPolicy", "TerminationReason"],
+            "_policy.limits": ["RestartLimit"],
+            "_policy.policies": ["RestartPolicy", "TerminationReason"],
+            "_policy.strategies": ["Escalation", "SupervisionStrategy"],
             "_runtime.builder": ["IdleActor"],
             "_runtime.config": ["Config", "Limits", "Timeouts"],
             "_services.broker": [
@@ -170,9 +182,14 @@ else:
                 "Subscription",
                 "SubscriptionStatistics",
             ],
-            "_supervision.events": ["ChildRestarted", "ChildTerminated"],
+            "_supervision.events": [
+                "ChildRestarted",
+                "ChildSupervised",
+                "ChildTerminated",
+                "SupervisionEscalated",
+            ],
         },
-        modules={"ipc": "ipc"},
+        modules={"ipc": "ipc", "supervision": "supervision"},
     )
 
 __all__ = [
@@ -186,6 +203,7 @@ __all__ = [
     "AskTimeoutError",
     "Broker",
     "ChildRestarted",
+    "ChildSupervised",
     "ChildTerminated",
     "Config",
     "ConfigError",
@@ -194,6 +212,7 @@ __all__ = [
     "DeadLetter",
     "Delivery",
     "DuplicateNameError",
+    "Escalation",
     "HandlerFailedError",
     "IdleActor",
     "Limits",
@@ -217,10 +236,14 @@ __all__ = [
     "StreamRequest",
     "Subscription",
     "SubscriptionStatistics",
+    "SupervisionDepthError",
+    "SupervisionEscalated",
+    "SupervisionStrategy",
     "TerminationReason",
     "Timeouts",
     "UnexpectedReplyError",
     "UnhandledMessageError",
+    "UnknownChildError",
     "act_on",
     "actor",
     "after_start",
@@ -233,6 +256,7 @@ __all__ = [
     "mutate_on",
     "on_error",
     "open_runtime",
+    "supervision",
 ]
 
 

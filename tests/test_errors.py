@@ -43,6 +43,8 @@ CODES = {
     "NoReplyError": "NO_REPLY",
     "PeerLostError": "CONNECTION_CLOSED",
     "RestartLimitError": "RESTART_LIMIT",
+    "SupervisionDepthError": "SUPERVISION_DEPTH",
+    "UnknownChildError": "UNKNOWN_CHILD",
     "SerializationError": "SERIALIZATION_ERROR",
     "UnexpectedReplyError": "UNEXPECTED_REPLY",
     "UnhandledMessageError": "UNKNOWN_MESSAGE_TYPE",

@@ -29,8 +29,10 @@ __all__ = [
     "RemoteProtocolError",
     "RestartLimitError",
     "SerializationError",
+    "SupervisionDepthError",
     "UnexpectedReplyError",
     "UnhandledMessageError",
+    "UnknownChildError",
 ]
 
 
@@ -259,6 +261,44 @@ class DuplicateNameError(ActonError):
 
     def __str__(self) -> str:
         return f"the name {self.name!r} is taken by {self.holder}"
+
+
+@attrs.define(eq=False, getstate_setstate=False)
+class UnknownChildError(ActonError):
+    """The actor is none of those that the other one supervises; nothing was done."""
+
+    code = "UNKNOWN_CHILD"
+
+    supervisor: str
+    """Name of the actor that was to do something about its child."""
+
+    child: str
+    """Name of the one that is not its child."""
+
+    def __str__(self) -> str:
+        return f"{self.child} is not a child of {self.supervisor}"
+
+
+@attrs.define(eq=False, getstate_setstate=False)
+class SupervisionDepthError(ActonError, ValueError):
+    """The child would be too far down in its supervision tree; it was not built.
+
+    The limit is the reference's, whose addresses have that many parts.
+    """
+
+    code = "SUPERVISION_DEPTH"
+
+    child: str
+    """Path of names of the child that was refused."""
+
+    limit: int
+    """How many generations there may be below an actor of the runtime."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.child} would exceed the supervision depth: there are at most "
+            f"{self.limit} generations below an actor that the runtime starts"
+        )
 
 
 @attrs.define(eq=False, getstate_setstate=False)

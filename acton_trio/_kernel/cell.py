@@ -9,6 +9,7 @@ Its life, and the cancel scopes around its parts::
     |   | messages and background tasks
     |   | before_stop, what is queued
     |   ------------------------------------------------
+    | the children end, [shield]
     | lifespan out
     -------------------------------------------------------
     last: after_stop
@@ -23,7 +24,14 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Collection,
+    Generator,
+    Mapping,
+)
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, TypeVarTuple, final
@@ -40,6 +48,7 @@ from .dispatcher import Dispatcher
 from .handle import ActorHandle
 from .parting import part
 from .seat import ActorState, Seat
+from .spawner import Parent, Spawner
 from .verdicts import Verdicts
 
 __all__ = ["Cell", "Recipe"]
@@ -70,23 +79,17 @@ class Cell:
     generation: int
     """How many incarnations of the actor have run before this one."""
 
-    started: Callable[[], None]
-    """Called once `after_start` is done, before any message."""
-
-    may_clean_up: Callable[[], Awaitable[None]]
-    """Waits until it is this actor's turn to run what is left of its life."""
-
-    failed: Callable[[], None]
-    """Called each time that something goes wrong, when it does."""
-
+    parent: Parent
     failures: list[BaseException] = attrs.field(factory=list[BaseException], init=False)
     """What ended it, as it was raised; empty after a normal end."""
 
     has_started: bool = attrs.field(default=False, init=False)
+    _spawner: Spawner | None = attrs.field(default=None, init=False)
+    _has_ended_children: bool = attrs.field(default=False, init=False)
     _behaviour: Behaviour = attrs.field(factory=Behaviour, init=False)
     _model: object = attrs.field(default=None, init=False)
     _is_leaving: bool = attrs.field(default=False, init=False)
-    """Whether it has asked for its own end."""
+    """Whether it is to end, and the seat is kept."""
 
     _is_entering: bool = attrs.field(default=False, init=False)
     """Whether a lifespan is being entered, which only *whole* is around."""
@@ -109,16 +112,39 @@ class Cell:
         """The `Runtime` it runs in."""
         return self.seat.surroundings.runtime
 
+    @property
+    def spawner(self) -> Spawner:
+        """Who runs its children."""
+        if self._spawner is None:
+            self._spawner = self.parent.make_spawner(
+                self.fail, is_closing=self._has_ended_children
+            )
+        return self._spawner
+
+    def descendants(self) -> Collection[Activity]:
+        """Return the code of its children, and theirs, that runs now."""
+        return self._spawner.blockers() if self._spawner is not None else ()
+
     def stop(self) -> None:
         """End normally, as soon as no handler runs."""
         self._is_leaving = True
-        self.stop_ordered()
+        self._look_up()
+
+    def leave(self) -> None:
+        """End as with `stop`, but within the time there is for that."""
+        self._bound_work()
+        self.stop()
 
     def stop_ordered(self) -> None:
-        """Look up: the seat is to be vacated, or this incarnation to end."""
-        if self.seat.stop_ordered:
-            # From now on: what runs and what is queued share the time.
-            self._bound(self._whole if self._is_entering else self._work)
+        """Look up: the seat is to be vacated."""
+        # From now on: what runs and what is queued share the time.
+        self._bound_work()
+        self._look_up()
+
+    def _bound_work(self) -> None:
+        self._bound(self._whole if self._is_entering else self._work)
+
+    def _look_up(self) -> None:
         if self._dispatcher is not None:
             self._dispatcher.end_streams()
         self.seat.mailbox.ring()
@@ -127,11 +153,13 @@ class Cell:
         """Cancel handlers and start hooks; clean-up still runs, bounded."""
         self._cut(reason)
         self._bound_end()
+        if self._spawner is not None:
+            self._spawner.cancel_all(reason)
 
     def fail(self, error: BaseException) -> None:
         """End now, with *error*; handlers are cancelled, clean-up still runs."""
         self.failures.append(error)
-        self.failed()
+        self.parent.failed()
         # What goes wrong in a cancellation is not what ended the others.
         if self._dispatcher is not None and not self._work.cancel_called:
             self._dispatcher.failure = error
@@ -178,6 +206,8 @@ class Cell:
         current_activity.set(None)
         with self._whole:
             await self._parted(self._whole_life)
+        # Again, as the lifespan may not have come to its `yield`.
+        await self._end_children()
         if self._dispatcher is not None:
             self._dispatcher.verdicts.decide(self.failures)
         with self._last:
@@ -215,8 +245,17 @@ class Cell:
         if self._dispatcher is not None:
             self._dispatcher.settle_errands()
             self._dispatcher.put_back()
-        self._bound_end()
-        await self.may_clean_up()
+        began = trio.current_time()
+        await self._end_children()
+        self._bound_end(trio.current_time() - began)
+        await self.parent.may_clean_up()
+
+    async def _end_children(self) -> None:
+        """Stop the children, each in its own time; nothing cuts the wait short."""
+        self._has_ended_children = True
+        if self._spawner is not None:
+            with trio.CancelScope(shield=True):
+                await self._spawner.stop_all()
 
     async def _work_through(self, crew: trio.Nursery) -> None:
         self._dispatcher = Dispatcher(
@@ -232,7 +271,7 @@ class Cell:
         await self._hook("before_start")
         await self._hook("after_start")
         self.has_started = True
-        self.started()
+        self.parent.started()
         await self._dispatcher.run(until=self._is_to_end)
         # A handler that ends in a cancellation wakes the dispatcher as any
         # other does: what follows is for a graceful end alone.
@@ -251,15 +290,18 @@ class Cell:
         handlers = self._behaviour.handlers
         return frozenset(each for each in handlers if handlers[each].exclusive)
 
-    def _bound_end(self) -> None:
+    def _bound_end(self, with_children: float = 0) -> None:
         """Begin the time in which all that is left has to be done.
 
         What ends gracefully has one budget for its work and for this; what was
         cut short gets another one to clean up.
+
+        Args:
+            with_children: How much of the time since its work is theirs.
         """
         end = min(self._last.deadline, self._budget_end())
         if not self._work.cancel_called:
-            end = min(end, self._work.deadline)
+            end = min(end, self._work.deadline + with_children)
         self._whole.deadline = self._last.deadline = end
 
     def _bound(self, scope: trio.CancelScope) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, TypeVarTuple, final
+from typing import Any, Protocol, TypeVarTuple, Unpack, final
 
 import attrs
+import trio
 
 from .._base.util import publish_names
 from .activity import NO_HEADERS
 from .handle import ActorHandle
+from .options import StartOptions
+from .spawner import Idle, Spawner
 from .turn import ReplyAddress, Turn
 
 __all__ = ["Context", "Incarnation"]
@@ -34,6 +37,11 @@ class Incarnation(Protocol):
     @property
     def runtime(self) -> Any:
         """The `Runtime` it runs in."""
+        ...
+
+    @property
+    def spawner(self) -> Spawner:
+        """Who runs its children."""
         ...
 
     def start_soon(
@@ -122,6 +130,39 @@ class Context:
             RuntimeError: In a hook, which has nothing to answer.
         """
         return self._need_turn().take_address()
+
+    @property
+    def children(self) -> tuple[ActorHandle, ...]:
+        """The actors that this incarnation supervises and that run, in order."""
+        return self._incarnation.spawner.handles()
+
+    async def supervise(
+        self,
+        factory: Callable[..., object] | Idle,
+        *args: object,
+        **options: Unpack[StartOptions],
+    ) -> ActorHandle:
+        """Start a child of this incarnation, and return its handle once it runs.
+
+        As `ActorHandle.supervise` of the actor itself.  A handler that has no
+        time to wait for it leaves that to a background task::
+
+            ctx.start_soon(ctx.supervise, Worker)
+
+        Raises:
+            DuplicateNameError: If another child has the name.
+            SupervisionDepthError: If the child would be further down than 10.
+            ActorStoppedError: If the incarnation has ended, or ends before
+                the child has started.
+            Exception: Whatever the factory or a start hook raised.
+
+        Cancellation:
+            The half-started child is down before this leaves.
+        """
+        await trio.lowlevel.checkpoint()
+        spawner = self._incarnation.spawner
+        child: ActorHandle = await spawner.supervise(factory, args, options)
+        return child
 
     def start_soon(
         self, async_fn: Callable[[*Ts], Awaitable[object]], *args: *Ts

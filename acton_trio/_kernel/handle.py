@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
-import typing
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, Unpack
 
 import attrs
 import trio
 
-from .._base.errors import AskCycleError
-from .._base.util import name_of, publish_names
-from .._messages.declare import Request, StreamRequest, is_message
+from .._base.errors import AskCycleError, UnknownChildError
+from .._base.util import publish_names
+from .._messages.declare import Request, StreamRequest
 from . import pace
 from .activity import current_activity, waiting, waiting_activity
+from .checks import checked_message, checked_request, checked_stream
 from .envelope import Ask, Envelope
+from .options import StartOptions
 from .seat import ActorState, Seat
+from .spawner import Idle, Spawner
 from .streams import Stream
 from .waits import find_cycle
 
@@ -135,7 +137,7 @@ class ActorHandle:
             partial(trio.lowlevel.reschedule, task),
             trio.current_time(),
         )
-        envelope = self._question(_checked(request), ask)
+        envelope = self._question(checked_request(request), ask)
         patience = self._seat.surroundings.patience
 
         def give_up(_: object) -> trio.lowlevel.Abort:
@@ -186,7 +188,7 @@ class ActorHandle:
         ask = Ask(
             self.name, type(request).__name__, stream.end, trio.current_time(), stream
         )
-        stream.request = envelope = self._question(_checked_stream(request), ask)
+        stream.request = envelope = self._question(checked_stream(request), ask)
         await trio.lowlevel.checkpoint()
         self._refuse_cycle(envelope)
         try:
@@ -213,6 +215,109 @@ class ActorHandle:
         self._seat.order_stop()
         with waiting(self._seat):
             await self._seat.wait_down()
+
+    # --- its children
+
+    @property
+    def children(self) -> tuple[ActorHandle, ...]:
+        """The actors that it supervises and that run, in the order of start."""
+        spawner = self._spawner
+        return spawner.handles() if spawner is not None else ()
+
+    def find_child(self, name: str) -> ActorHandle | None:
+        """Return the child called *name*, if it runs; ``alpha/beta`` is one of its."""
+        spawner = self._spawner
+        child: ActorHandle | None = spawner.find(name) if spawner is not None else None
+        return child
+
+    async def supervise(
+        self,
+        factory: Callable[..., object] | Idle,
+        *args: object,
+        **options: Unpack[StartOptions],
+    ) -> ActorHandle:
+        """Start a child of the actor, and return its handle once it takes messages.
+
+        The child ends at the latest with the incarnation of the actor that it
+        was started under; between two incarnations this waits for the next.
+        Its name is the actor's and its own: ``prices/alpha``.
+
+        Args:
+            factory: As of ``runtime.start``, or what ``runtime.new_actor``
+                returned; that has its options already.
+            *args: As of ``runtime.start``.
+            **options: As of ``runtime.start``: ``name``, ``restart_policy``
+                and so on.
+
+        Raises:
+            DuplicateNameError: If another child of the actor has the name.
+            SupervisionDepthError: If the child would be further down than 10.
+            ActorStoppedError: If the actor is down, or stops before the child
+                has started.
+            AskCycleError: In the actor's own stop hooks, between whose end
+                and the next incarnation it would have to wait.
+            Exception: Whatever the factory or a start hook raised; it is
+                never retried, and the name is free again.
+
+        Cancellation:
+            The half-started child is down before this leaves.
+        """
+        await trio.lowlevel.checkpoint()
+        spawner = self._spawner
+        if spawner is None or spawner.is_closing:
+            self._refuse_self()
+            spawner = await self._seat.wait_spawner()
+        child: ActorHandle = await spawner.supervise(factory, args, options)
+        return child
+
+    async def unsupervise(self, child: ActorHandle) -> None:
+        """Stop a child for good, wait until it is down, and free its name.
+
+        What it has queued is handled first, as with its own `stop`.
+
+        Raises:
+            UnknownChildError: If it is not a child of the actor.
+            AskCycleError: In the child's own handlers and hooks, which would
+                wait for themselves.
+
+        Cancellation:
+            The child stops all the same; only the waiting ends.
+        """
+        await trio.lowlevel.checkpoint()
+        child._refuse_self()
+        if child.status.state.is_final and child.id.rpartition("/")[0] == self.id:
+            return
+        spawner = self._spawner
+        if spawner is None:
+            raise UnknownChildError(self.name, child.name)
+        await spawner.unsupervise(child)
+
+    async def release(self, child: ActorHandle) -> ActorHandle:
+        """Leave a child to the runtime, running as it is; return its handle.
+
+        The actor neither restarts nor stops it any more, and its name is free
+        for another child.  Its own name, its policy and its limit stay: it is
+        the runtime that supervises it now, as if it had been started there.
+
+        Raises:
+            UnknownChildError: If it is not a child of the actor, or down.
+
+        Cancellation:
+            Nothing has changed.
+        """
+        await trio.lowlevel.checkpoint()
+        spawner = self._spawner
+        if spawner is None:
+            raise UnknownChildError(self.name, child.name)
+        spawner.release(child)
+        return child
+
+    @property
+    def _spawner(self) -> Spawner | None:
+        occupant = self._seat.occupant
+        return occupant.spawner if occupant is not None else None
+
+    # --- how it is
 
     @property
     def status(self) -> ActorStatus:
@@ -263,9 +368,14 @@ class ActorHandle:
             await self._seat.wait_down()
 
     def _refuse_self(self) -> None:
+        """Raise `AskCycleError` if the actor cannot end before this code does."""
         activity = waiting_activity()
-        if activity is not None and activity.actor is self:
+        if activity is None:
+            return
+        if activity.actor is self:
             raise AskCycleError((self.name, self.name))
+        if activity in self._seat.blockers():
+            raise AskCycleError((self.name, activity.name, self.name))
 
     def _question(self, request: object, ask: Ask) -> Envelope:
         envelope = self._envelop(request)
@@ -283,73 +393,16 @@ class ActorHandle:
             raise AskCycleError((*cycle, self.name))
 
     def _envelop(self, message: object) -> Envelope:
-        if not is_message(type(message)):
-            raise TypeError(_not_a_message(message))
+        checked_message(message)
         activity = current_activity.get()
         if activity is None:
             return Envelope(message)
         return Envelope(message, sender=activity.actor, headers=activity.headers)
 
 
-def _checked(request: object) -> object:
-    if not isinstance(request, Request):
-        raise TypeError(_not_a_request(request))
-    return typing.cast("object", request)
-
-
-def _checked_stream(request: object) -> object:
-    if not isinstance(request, StreamRequest):
-        raise TypeError(_not_a_stream_request(request))
-    return typing.cast("object", request)
-
-
 def seat_of(handle: ActorHandle) -> Seat:
     """Return the seat that *handle* names, for those who run actors."""
     return handle._seat  # noqa: SLF001 - the other half of this module's secret
-
-
-def _not_a_message(thing: object) -> str:
-    if is_message(thing):
-        name = name_of(thing)
-        return (
-            f"{name} is a message class, not a message.\n"
-            f"  incorrect: await handle.send({name})\n"
-            f"  correct:   await handle.send({name}(...))"
-        )
-    name = type(thing).__qualname__
-    return (
-        f"{thing!r} is not a message: decorate its class with @message.\n"
-        f"  @message\n  class {name}: ..."
-    )
-
-
-def _not_a_stream_request(thing: object) -> str:
-    if not is_message(type(thing)):
-        return _not_a_message(thing).replace("handle.send", "handle.stream")
-    name = type(thing).__name__
-    return (
-        f"{name} is not answered with a stream.\n"
-        f"  incorrect: class {name}(Request[int]): ...\n"
-        f"  correct:   class {name}(StreamRequest[int]): ..."
-    )
-
-
-def _not_a_request(thing: object) -> str:
-    if not is_message(type(thing)):
-        return _not_a_message(thing).replace("handle.send", "handle.ask")
-    name = type(thing).__name__
-    if isinstance(thing, StreamRequest):
-        return (
-            f"{name} is answered with a stream.\n"
-            f"  incorrect: await handle.ask({name}(...))\n"
-            f"  correct:   async with handle.stream({name}(...)) as replies: ..."
-        )
-    return (
-        f"{name} is a message without a reply: send() it, or declare what it is "
-        "answered with.\n"
-        f"  incorrect: class {name}: ...\n"
-        f"  correct:   class {name}(Request[int]): ..."
-    )
 
 
 publish_names(globals(), ["ActorHandle", "ActorStatus"])

@@ -66,6 +66,8 @@ class Mailbox:
 
     tally: Tally = attrs.field(factory=Tally, init=False)
 
+    # News for the actor itself: before all else, and never too many.
+    _control: deque[Envelope] = attrs.field(factory=deque[Envelope], init=False)
     _queue: deque[Envelope] = attrs.field(factory=deque[Envelope], init=False)
     _size: int = attrs.field(default=0, init=False)
     # Invariant: the line is empty, or the queue is full, or both are closed.
@@ -83,7 +85,7 @@ class Mailbox:
 
     def __len__(self) -> int:
         """Return how many messages wait to be handled."""
-        return self._size
+        return self._size + len(self._control)
 
     @property
     def is_closed(self) -> bool:
@@ -156,6 +158,18 @@ class Mailbox:
         else:
             self._stand_in_line(envelope, None)
 
+    def put_urgent(self, envelope: Envelope) -> bool:
+        """Put *envelope* before what others have sent, whether there is room or not.
+
+        Returns:
+            Whether the mailbox was open.
+        """
+        if self._closed is None:
+            envelope.place = self
+            self._control.append(envelope)
+            self.ring()
+        return self._closed is None
+
     def _stand_in_line(
         self, envelope: Envelope, admitted: Callable[[Result], None] | None
     ) -> None:
@@ -171,12 +185,15 @@ class Mailbox:
 
     def queued(self) -> Sequence[Envelope]:
         """Return what is in the queue, the next to be handled first."""
-        return [envelope for envelope in self._queue if envelope.place is self]
+        queue = (envelope for envelope in self._queue if envelope.place is self)
+        return [*self._control, *queue]
 
     # --- taking out
 
     def head(self) -> Envelope | None:
         """Return the next envelope without taking it; ``None`` if there is none."""
+        if self._control:
+            return self._control[0]
         queue = self._queue
         while queue:
             envelope = queue[0]
@@ -187,6 +204,10 @@ class Mailbox:
 
     def take(self) -> Envelope:
         """Take out the envelope that `head` returned."""
+        if self._control:
+            envelope = self._control.popleft()
+            envelope.place = None
+            return envelope
         envelope = self._queue.popleft()
         envelope.place = None
         self._size -= 1
@@ -242,6 +263,7 @@ class Mailbox:
     def empty(self) -> list[Envelope]:
         """Take out and return all that is queued."""
         left = [*self.queued()]
+        self._control.clear()
         self._queue.clear()
         self._size = 0
         for envelope in left:
@@ -275,7 +297,7 @@ class Mailbox:
             return True
         if envelope.place is not self:
             return self._has_exclusive()
-        for each in chain(self._queue, self._line):
+        for each in chain(self._control, self._queue, self._line):
             if each is envelope:
                 return False
             if self._is_exclusive(each):
@@ -290,6 +312,8 @@ class Mailbox:
         """
         found, seen = self._exclusive(), self._none_up_to()
         if found is not None and self._is_exclusive(found):
+            return True
+        if any(map(self._is_exclusive, self._control)):
             return True
         latest: Envelope | None = None
         for each in chain(reversed(self._line), reversed(self._queue)):

@@ -15,6 +15,7 @@ from .._base.util import publish_names
 from .activity import Activity
 from .envelope import Ask
 from .mailbox import Mailbox
+from .spawner import Spawner
 from .surroundings import DeadLetter, Surroundings
 
 __all__ = ["ActorState", "Occupant", "Seat"]
@@ -29,10 +30,32 @@ class ActorState(enum.Enum):
     RESTARTING = "restarting"
     STOPPING = "stopping"
     DOWN = "down"
+    """For good."""
+
+    ESCALATED = "escalated"
+    """Down for good, having failed more often than its limit allows."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing comes after it."""
+        return self in {ActorState.DOWN, ActorState.ESCALATED}
 
 
 class Occupant(Protocol):
     """Who sits in a seat now."""
+
+    @property
+    def spawner(self) -> Spawner:
+        """Who runs its children."""
+        ...
+
+    def descendants(self) -> Collection[Activity]:
+        """Return the code of its children, and theirs, that runs now."""
+        ...
+
+    def leave(self) -> None:
+        """End normally, as soon as no handler runs: the seat is kept."""
+        ...
 
     def stop_ordered(self) -> None:
         """Look up: the seat is to be vacated."""
@@ -64,7 +87,7 @@ class Seat:
     """Path of names from the root, for example ``prices/alpha``."""
 
     id: str
-    """The same as an ERN, which no other actor ever has."""
+    """The same as an ERN; a child has it of its parent's, so it may come again."""
 
     mailbox: Mailbox
     surroundings: Surroundings
@@ -90,8 +113,8 @@ class Seat:
     occupant: Occupant | None = attrs.field(default=None, init=False)
     """Who sits here; nobody between two incarnations."""
 
-    awaken: Callable[[], None] = attrs.field(default=_nobody, init=False)
-    """Wakes who waits for the time of the next incarnation."""
+    recall: Callable[[], None] = attrs.field(default=_nobody, init=False)
+    """Calls off the next incarnation, if one is waited for."""
 
     _news: trio.lowlevel.ParkingLot = attrs.field(
         factory=trio.lowlevel.ParkingLot, init=False
@@ -102,14 +125,14 @@ class Seat:
         self.stop_ordered = True
         if self.occupant is not None:
             self.occupant.stop_ordered()
-        self.awaken()
+        self.recall()
 
     def cancel(self, reason: str) -> None:
         """Have the actor end now: handlers are cancelled, clean-up still runs."""
         self.stop_ordered = True
         if self.occupant is not None:
             self.occupant.cut_short(reason)
-        self.awaken()
+        self.recall()
 
     def defer(self, ask: Ask) -> None:
         """Note that the reply to *ask* may come when its handler has returned."""
@@ -121,7 +144,9 @@ class Seat:
         self.state = state
         self._news.unpark_all()
 
-    def vacate(self, cause: BaseException | None) -> None:
+    def vacate(
+        self, cause: BaseException | None, state: ActorState = ActorState.DOWN
+    ) -> None:
         """Declare the seat empty for good, and answer whoever still waits."""
         self.last_failure = cause or self.last_failure
         self.mailbox.close(lambda: self.stopped_error(cause))
@@ -132,7 +157,7 @@ class Seat:
                 envelope.message, self.name, "the actor has stopped", cause
             )
             self.surroundings.dead_letter(letter)
-        self.enter(ActorState.DOWN)
+        self.enter(state)
 
     def stopped_error(self, cause: BaseException | None) -> ActorStoppedError:
         """Return the error for a message that comes too late."""
@@ -142,7 +167,9 @@ class Seat:
 
     def blockers(self) -> Collection[Activity]:
         """Return the code that has to return before the seat can be empty."""
-        return self.mailbox.running
+        if self.occupant is None:
+            return self.mailbox.running
+        return [*self.mailbox.running, *self.occupant.descendants()]
 
     async def wait_down(self) -> None:
         """Wait until the seat is empty for good.
@@ -151,7 +178,7 @@ class Seat:
             Only the waiting ends.
         """
         await trio.lowlevel.checkpoint()
-        while self.state is not ActorState.DOWN:
+        while not self.state.is_final:
             await self._news.park()
 
     async def wait_running(self, generation: int) -> None:
@@ -165,8 +192,24 @@ class Seat:
         """
         await trio.lowlevel.checkpoint()
         while self.state is not ActorState.RUNNING or self.generation < generation:
-            if self.state is ActorState.DOWN:
+            if self.state.is_final:
                 raise self.stopped_error(self.last_failure)
+            await self._news.park()
+
+    async def wait_spawner(self) -> Spawner:
+        """Wait until somebody sits here who takes children.
+
+        Raises:
+            ActorStoppedError: If nobody will.
+
+        Cancellation:
+            Only the waiting ends.
+        """
+        while True:
+            if self.state.is_final:
+                raise self.stopped_error(self.last_failure)
+            if self.occupant is not None and not self.occupant.spawner.is_closing:
+                return self.occupant.spawner
             await self._news.park()
 
 

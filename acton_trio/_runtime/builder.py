@@ -9,11 +9,13 @@ import attrs
 
 from .._base.util import name_of, publish_names, shown
 from .._kernel.actor import Behaviour, HookName, behaviour_of, make_hook
+from .._kernel.cell import Recipe
 from .._kernel.context import Context
 from .._kernel.handle import ActorHandle
 from .._kernel.handlers import Handler, make_error_handler, make_handler
 from .._kernel.seat import Seat
-from .._policy.restarts import RestartLimit, RestartPolicy
+from .._policy.spec import ChildSpec
+from .._supervision.supervisor import Supervisor
 
 __all__ = ["IdleActor", "Plan"]
 
@@ -28,13 +30,10 @@ def _from_one(_plan: object, field: attrs.Attribute[int], value: int) -> None:
         raise ValueError(msg)
 
 
-def _a(what: str, *kinds: type) -> Any:
-    def check(_plan: object, field: attrs.Attribute[Any], value: object) -> None:
-        if not isinstance(value, kinds):
-            msg = f"{field.name} is {what}, not {shown(value)}"
-            raise TypeError(msg)
-
-    return check
+def _exposed(_plan: object, field: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, (bool, str)):
+        msg = f"{field.name} is True, False or a name, not {shown(value)}"
+        raise TypeError(msg)
 
 
 @final
@@ -42,21 +41,17 @@ def _a(what: str, *kinds: type) -> Any:
 class Plan:
     """How an actor is to be placed, whatever it does; a value."""
 
-    name: str
+    name: str | None
+    """What it is called; if nothing, that is made of *stem* and a number."""
+
+    stem: str
     mailbox_capacity: int = attrs.field(validator=_from_one)
     max_concurrency: int = attrs.field(validator=_from_one)
-    restart_policy: RestartPolicy = attrs.field(
-        default=RestartPolicy.PERMANENT, validator=_a("a RestartPolicy", RestartPolicy)
-    )
-    restart_limit: RestartLimit = attrs.field(
-        factory=RestartLimit, validator=_a("a RestartLimit", RestartLimit)
-    )
+    spec: ChildSpec = attrs.field(factory=ChildSpec)
     must_be_declared: bool = False
     """Whether a model whose class is not decorated is a mistake."""
 
-    exposed_as: bool | str = attrs.field(
-        default=False, validator=_a("True, False or a name", bool, str)
-    )
+    exposed_as: bool | str = attrs.field(default=False, validator=_exposed)
     """The name that peers know it by, or whether that is its own."""
 
 
@@ -73,14 +68,14 @@ class IdleActor(Generic[ModelT]):
     _plan: Plan
     _place: Callable[
         [
+            Supervisor | None,
             Plan,
-            Callable[[], object],
-            Callable[[object], Behaviour],
+            Recipe,
             Callable[[Seat], ActorHandle],
         ],
         Awaitable[ActorHandle],
     ]
-    """Starts what does what it is told."""
+    """Starts what does what it is told, by default as an actor of the runtime."""
 
     _added: Behaviour = attrs.field(factory=Behaviour, init=False)
     _has_started: bool = attrs.field(default=False, init=False)
@@ -175,10 +170,18 @@ class IdleActor(Generic[ModelT]):
         Cancellation:
             The half-started actor is down before this leaves.
         """
+        return await self.start_under(None)
+
+    async def start_under(self, supervisor: Supervisor | None) -> ActorHandle:
+        """Do as `start` does, for a supervisor; ``handle.supervise(idle)`` calls it.
+
+        Cancellation:
+            The half-started actor is down before this leaves.
+        """
         self._refuse_started()
         self._has_started = True
         return await self._place(
-            self._plan, self._build, self._behaviour_of, ActorHandle
+            supervisor, self._plan, Recipe(self._build, self._behaviour_of), ActorHandle
         )
 
     def _behaviour_of(self, model: object) -> Behaviour:

@@ -7,23 +7,28 @@ import re
 import secrets
 import signal
 import time
+import typing
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, Unpack
 
 import attrs
 import trio
 
 from .._base.ids import check_name, ern_of, type_id
 from .._base.util import name_of, shown
-from .._kernel.actor import Behaviour
 from .._kernel.cell import Recipe
 from .._kernel.handle import ActorHandle
 from .._kernel.mailbox import Mailbox
+from .._kernel.options import StartOptions
 from .._kernel.seat import Seat
+from .._kernel.spawner import Idle
 from .._kernel.surroundings import Surroundings
 from .._messages.registry import MessageRegistry
-from .._policy.restarts import RestartLimit, RestartPolicy
+from .._policy.limits import RestartLimit
+from .._policy.policies import RestartPolicy
+from .._policy.spec import ChildSpec
+from .._policy.strategies import Escalation, SupervisionStrategy
 from .._services.broker import Broker
 from .._supervision.supervisor import Supervisor
 from .builder import IdleActor, Plan
@@ -90,6 +95,8 @@ class RuntimeCore:
         max_concurrency: int | None = None,
         restart_policy: RestartPolicy = RestartPolicy.PERMANENT,
         restart_limit: RestartLimit = _DEFAULT_LIMIT,
+        strategy: SupervisionStrategy = SupervisionStrategy.ONE_FOR_ONE,
+        escalation: Escalation = Escalation.STOP_SUPERVISOR,
         expose: bool | str = False,
     ) -> ActorHandle:
         """Start an actor, and return its handle once `after_start` is done.
@@ -108,6 +115,10 @@ class RuntimeCore:
                 seat: handle, name and mailbox stay.
             restart_limit: How often, and how long each restart waits.  One
                 failure too many leaves `open_runtime`.
+            strategy: Who of the children that it supervises is restarted along
+                with one of them.
+            escalation: What it does about a child of its own that failed more
+                often than its limit allows.
             expose: Whether peers may reach it, under its name or the one
                 given here.  Its ``ipc`` message types are registered with it.
 
@@ -120,27 +131,45 @@ class RuntimeCore:
         Cancellation:
             The half-started actor is down before this leaves.
         """
-        plan = self._plan(factory, name, mailbox_capacity, max_concurrency)
-        plan = attrs.evolve(
-            plan,
+        options = StartOptions(
+            name=name,
+            mailbox_capacity=mailbox_capacity,
+            max_concurrency=max_concurrency,
             restart_policy=restart_policy,
             restart_limit=restart_limit,
-            must_be_declared=True,
-            exposed_as=expose,
+            strategy=strategy,
+            escalation=escalation,
+            expose=expose,
         )
-        return await IdleActor(
-            partial(factory, *args), plan, partial(place, self)
-        ).start()
+        return await self.start_under(self.root, factory, args, options)
+
+    async def start_under(
+        self,
+        supervisor: Supervisor,
+        factory: Callable[..., object] | Idle,
+        args: tuple[object, ...],
+        options: StartOptions,
+    ) -> ActorHandle:
+        """Start an actor of *supervisor*; `start` does it for the runtime itself.
+
+        Cancellation:
+            The half-started actor is down before this leaves.
+        """
+        if isinstance(factory, IdleActor):
+            if args or options:
+                msg = "what new_actor returned has its arguments and options already"
+                raise TypeError(msg)
+            return await factory.start_under(supervisor)
+        plan = attrs.evolve(self._plan(factory, **options), must_be_declared=True)
+        build = typing.cast("Callable[..., object]", factory)
+        idle = IdleActor(partial(build, *args), plan, partial(place, self))
+        return await idle.start_under(supervisor)
 
     def new_actor(
         self,
         model: Callable[..., ModelT],
         *args: object,
-        name: str | None = None,
-        mailbox_capacity: int | None = None,
-        max_concurrency: int | None = None,
-        restart_policy: RestartPolicy = RestartPolicy.PERMANENT,
-        restart_limit: RestartLimit = _DEFAULT_LIMIT,
+        **options: Unpack[StartOptions],
     ) -> IdleActor[ModelT]:
         """Return an actor to be put together, handler by handler, and started.
 
@@ -148,24 +177,20 @@ class RuntimeCore:
             model: Called with *args* for every incarnation; returns the object
                 that holds its state, of any class.
             *args: What it is called with.
-            name: As for `start`; so are the others.
-            mailbox_capacity: See `start`.
-            max_concurrency: See `start`.
-            restart_policy: See `start`.
-            restart_limit: See `start`.
+            **options: As for `start`: ``name``, ``restart_policy`` and so on.
         """
-        plan = self._plan(model, name, mailbox_capacity, max_concurrency)
-        plan = attrs.evolve(
-            plan, restart_policy=restart_policy, restart_limit=restart_limit
-        )
+        plan = self._plan(model, **options)
         return IdleActor(partial(model, *args), plan, partial(place, self))
 
     def _plan(
         self,
-        factory: Callable[..., object],
-        name: str | None,
-        capacity: int | None,
-        max_concurrency: int | None,
+        factory: object,
+        *,
+        name: str | None = None,
+        mailbox_capacity: int | None = None,
+        max_concurrency: int | None = None,
+        expose: bool | str = False,
+        **supervision: Any,
     ) -> Plan:
         if not callable(factory):
             kind = name_of(type(factory))
@@ -177,19 +202,25 @@ class RuntimeCore:
             )
             raise TypeError(msg)
         limits = self.config.limits
-        if name is None:
-            name = self._made_up_name(factory)
-        if capacity is None:
-            capacity = limits.actor_inbox_capacity
+        if mailbox_capacity is None:
+            mailbox_capacity = limits.actor_inbox_capacity
         if max_concurrency is None:
             max_concurrency = limits.concurrent_handlers_high_water_mark
-        return Plan(check_name(name), capacity, max_concurrency)
+        return Plan(
+            None if name is None else check_name(name),
+            getattr(factory, "__name__", ""),
+            mailbox_capacity,
+            max_concurrency,
+            ChildSpec(**supervision),
+            exposed_as=expose,
+        )
 
-    def _made_up_name(self, factory: object) -> str:
-        stem = re.sub("[^A-Za-z0-9_.-]", "", getattr(factory, "__name__", ""))[:40]
+    def made_up_name(self, stem: str, supervisor: Supervisor) -> str:
+        """Return a name that no child of *supervisor* has, beginning with *stem*."""
+        stem = re.sub("[^A-Za-z0-9_.-]", "", stem)[:40]
         # Somebody may have chosen the very name that would be made up next.
         names = (f"{stem or 'actor'}-{number}" for number in self._numbers)
-        return next(name for name in names if not self.root.has(name))
+        return next(name for name in names if not supervisor.has(name))
 
     def ipc_expose(self, name: str, handle: ActorHandle) -> None:
         """Let peers reach *handle* as *name*, until it is down or hidden.
@@ -208,11 +239,11 @@ class RuntimeCore:
         return self.exposure.hide(name)
 
     def actors(self) -> tuple[ActorHandle, ...]:
-        """Return the handles of the actors that run, in the order of start."""
+        """Return the actors that run and that no other supervises, in order of start."""
         return self.root.handles()
 
     def find(self, name: str) -> ActorHandle | None:
-        """Return the running actor called *name*, if there is one."""
+        """Return the running actor called *name*, or at that path: ``prices/alpha``."""
         return self.root.find(name)
 
     async def shutdown_all(self) -> None:
@@ -249,12 +280,19 @@ class RuntimeCore:
 
 async def place(
     runtime: RuntimeCore,
+    supervisor: Supervisor | None,
     plan: Plan,
-    build: Callable[[], object],
-    behaviour_of: Callable[[object], Behaviour],
+    recipe: Recipe,
     make_handle: Callable[[Seat], HandleT],
 ) -> HandleT:
-    """Start what does what *behaviour_of* tells, in a new seat of *runtime*.
+    """Start what is made by *recipe*, in a new seat of *runtime*.
+
+    Args:
+        runtime: Where it lives.
+        supervisor: Whose child it is; by default the runtime's.
+        plan: How it is placed.
+        recipe: Makes its incarnations.
+        make_handle: Makes the handle of its seat.
 
     Raises:
         Exception: See `RuntimeCore.start`.
@@ -262,15 +300,19 @@ async def place(
     Cancellation:
         The half-started actor is down before this leaves.
     """
-    name = plan.name
-    identifier = type_id("", time.time_ns() // 1_000_000, secrets.randbits(74))
-    mailbox = Mailbox(name, plan.mailbox_capacity, plan.max_concurrency)
-    seat = Seat(name, ern_of(name, identifier), mailbox, runtime.surroundings)
-    handle = make_handle(seat)
-    recipe = Recipe(build, behaviour_of)
-    await runtime.root.start(handle, recipe, plan.restart_policy, plan.restart_limit)
+    supervisor = supervisor or runtime.root
+    name = plan.name or runtime.made_up_name(plan.stem, supervisor)
+    path = supervisor.path_of(name)
+    if supervisor.seat is None:
+        identifier = type_id("", time.time_ns() // 1_000_000, secrets.randbits(74))
+        ern = ern_of(name, identifier)
+    else:
+        ern = f"{supervisor.seat.id}/{name}"
+    mailbox = Mailbox(path, plan.mailbox_capacity, plan.max_concurrency)
+    handle = make_handle(Seat(path, ern, mailbox, runtime.surroundings))
+    await supervisor.start(handle, recipe, plan.spec)
     if plan.exposed_as is not False:
-        exposed_as = name if plan.exposed_as is True else plan.exposed_as
+        exposed_as = path if plan.exposed_as is True else plan.exposed_as
         await _expose_or_stop(runtime, exposed_as, handle)
     return handle
 

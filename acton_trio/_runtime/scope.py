@@ -22,9 +22,13 @@ import trio
 
 from .._base.errors import ActorStoppedError
 from .._base.util import shown
+from .._kernel.handle import ActorHandle
+from .._kernel.options import StartOptions
 from .._kernel.patience import Patience
+from .._kernel.spawner import Idle
 from .._kernel.surroundings import DeadLetter, Surroundings
 from .._services.broker import Broker
+from .._supervision.household import Household
 from .._supervision.supervisor import Supervisor
 from .config import Config
 from .runtime import RuntimeCore
@@ -80,18 +84,29 @@ class _House(Generic[RuntimeT]):
                         patience,
                         partial(_announce_dead_letter, broker),
                     )
-                    root = Supervisor("runtime", actors, self._give_up, broker.announce)
+                    household = Household(actors, broker.announce, self._place)
+                    root = Supervisor("runtime", household, self._give_up)
                     watch = SignalWatch(self.end)
                     self.runtime = self.make(
                         self.config, broker, surroundings, root, services, watch
                     )
                     surroundings.runtime = self.runtime
-                    root.went_down = self.runtime.exposure.forget
+                    household.went_down = self.runtime.exposure.forget
                     self.is_ready.set()
                     await self._is_empty.wait()
                 services.cancel_scope.cancel(reason="the last actor is down")
         # An address that somebody keeps may outlive all; its asker may not.
         patience.close(ActorStoppedError)
+
+    async def _place(
+        self,
+        supervisor: Supervisor,
+        factory: Callable[..., object] | Idle,
+        args: tuple[object, ...],
+        options: StartOptions,
+    ) -> ActorHandle:
+        assert self.runtime is not None
+        return await self.runtime.start_under(supervisor, factory, args, options)
 
     def end(self, reason: str) -> None:
         """Cancel the body of the block, and all actors."""

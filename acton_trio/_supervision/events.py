@@ -1,4 +1,8 @@
-"""What others may want to know of a supervisor's children."""
+"""What others may want to know of a supervisor's children.
+
+All of it is broadcast.  An actor that has a handler for one of these gets those
+about its own children besides, before the messages that others have sent.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,34 @@ from typing import TypeAlias
 
 from .._base.util import publish_names
 from .._messages.declare import message
-from .._policy.restarts import TerminationReason
+from .._policy.policies import RestartPolicy, TerminationReason
 
-__all__ = ["ChildRestarted", "ChildTerminated", "SupervisionEvent"]
+__all__ = [
+    "ChildRestarted",
+    "ChildSupervised",
+    "ChildTerminated",
+    "SupervisionEscalated",
+    "SupervisionEvent",
+]
+
+
+@message
+class ChildSupervised:
+    """A child has started, for the first time."""
+
+    supervisor: str
+    """Name of the actor's supervisor."""
+
+    child: str
+    """Name of the actor."""
+
+    restart_policy: RestartPolicy
+    """After which ends it is started again."""
 
 
 @message
 class ChildRestarted:
-    """A child is about to be started again, in the seat of the one that ended."""
+    """A child has started again, in the seat of the one that ended."""
 
     supervisor: str
     """Name of the actor's supervisor."""
@@ -25,7 +49,7 @@ class ChildRestarted:
     """How many incarnations there were before this one."""
 
     reason: TerminationReason
-    """Why the last one ended."""
+    """Why the last one ended; `STOPPED` if it was restarted along with another."""
 
     backoff: float
     """How long it was waited for, in seconds."""
@@ -48,6 +72,35 @@ class ChildTerminated:
     """What it failed with, if it did."""
 
 
-SupervisionEvent: TypeAlias = ChildRestarted | ChildTerminated
+@message
+class SupervisionEscalated:
+    """A child is down for good, because it failed more often than its limit allows.
 
-publish_names(globals(), ["ChildRestarted", "ChildTerminated"])
+    A supervisor that then goes on, by `Escalation.NOTIFY_PARENT`, has this sent
+    to its own supervisor, if that is an actor with a handler for it.
+    """
+
+    supervisor: str
+    """Name of the actor's supervisor."""
+
+    child: str
+    """Name of the actor."""
+
+    reason: TerminationReason
+    """Why its last incarnation ended."""
+
+    restarts: int
+    """How often it was restarted in the window of its limit."""
+
+    error: BaseException
+    """The `RestartLimitError`, whose cause is the failure that was one too many."""
+
+
+SupervisionEvent: TypeAlias = (
+    ChildSupervised | ChildRestarted | ChildTerminated | SupervisionEscalated
+)
+
+publish_names(
+    globals(),
+    ["ChildRestarted", "ChildSupervised", "ChildTerminated", "SupervisionEscalated"],
+)

@@ -1,116 +1,135 @@
-"""Runs the actors of one level of the tree: starts, restarts and stops them."""
+"""Runs the actors of one level of the tree: starts, restarts and stops them.
+
+What becomes of an actor whose incarnation has ended is decided once, in
+`Supervisor.ended`, without waiting for anything.  If it is to come back, a
+`Recovery` says step by step what has to be done for that, and a task of its
+own takes the steps.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import final
 
 import attrs
 import trio
 
-from .._base.errors import ActorStoppedError, DuplicateNameError, RestartLimitError
-from .._kernel.activity import waiting
-from .._kernel.cell import Cell, Recipe
-from .._kernel.handle import ActorHandle, seat_of
-from .._kernel.seat import ActorState, Seat
-from .._policy.restarts import (
-    RestartLimit,
-    RestartPolicy,
-    RestartWindow,
-    TerminationReason,
-    comes_back,
+from .._base.errors import (
+    ActorStoppedError,
+    DuplicateNameError,
+    RestartLimitError,
+    SupervisionDepthError,
+    UnknownChildError,
 )
-from .events import ChildRestarted, ChildTerminated, SupervisionEvent
+from .._kernel.activity import Activity, waiting
+from .._kernel.cell import Cell, Recipe
+from .._kernel.envelope import Envelope
+from .._kernel.handle import ActorHandle, seat_of
+from .._kernel.options import StartOptions
+from .._kernel.seat import ActorState, Seat
+from .._kernel.spawner import Idle
+from .._policy.fates import Fate, fate_of
+from .._policy.plan import plan_restart
+from .._policy.policies import TerminationReason
+from .._policy.spec import ChildSpec
+from .._policy.strategies import Escalation
+from .children import Child
+from .events import (
+    ChildRestarted,
+    ChildSupervised,
+    ChildTerminated,
+    SupervisionEscalated,
+    SupervisionEvent,
+)
+from .household import MAX_DEPTH, Household
+from .recovery import Recovery, Step
+from .roster import Roster, own_name
 
 __all__ = ["Supervisor"]
 
 
 @final
 @attrs.define(eq=False)
-class _Child:
-    """One actor of a supervisor; lives as long as its seat."""
-
-    seat: Seat
-    handle: ActorHandle
-    recipe: Recipe
-    policy: RestartPolicy
-    window: RestartWindow
-    settled: trio.Event = attrs.field(factory=trio.Event, init=False)
-    """Set once it has started, or failed to."""
-
-    start_failure: BaseException | None = attrs.field(default=None, init=False)
-    """What its starter is told, if it did not start."""
-
-    failure: BaseException | None = attrs.field(default=None, init=False)
-    """What went wrong in its start, if something did."""
-
-    failed_late: bool = attrs.field(default=False, init=False)
-    """Whether something went wrong after it was to end for good."""
-
-    restarted: ChildRestarted | None = attrs.field(default=None, init=False)
-    """The news to be told once the next incarnation has started."""
-
-    @property
-    def is_up(self) -> bool:
-        """Whether it has started, and is not down."""
-        return self.settled.is_set() and self.start_failure is None
-
-
-def _ignore(_thing: object) -> None:
-    pass
-
-
-@final
-@attrs.define(eq=False)
 class Supervisor:
-    """Runs actors in a nursery; lives as long as the scope around that."""
+    """Runs actors; lives as long as the incarnation whose children they are.
+
+    The one at the root of the tree lives as long as the runtime.
+    """
 
     name: str
-    nursery: trio.Nursery
+    """The actor's, or the runtime's."""
+
+    household: Household
     give_up: Callable[[BaseException], None]
-    """Takes the failure of a child that nobody below will handle."""
+    """Takes what goes wrong with a child and nobody below will handle."""
 
-    announce: Callable[[SupervisionEvent], object] = _ignore
-    """Takes what others may want to know of the children."""
+    spec: ChildSpec = attrs.field(factory=ChildSpec)
+    seat: Seat | None = None
+    """The actor's whose children they are; the runtime has none."""
 
-    went_down: Callable[[ActorHandle], None] = _ignore
-    """Hears of every child that is down for good."""
+    above: Supervisor | None = None
+    """Who runs that actor."""
 
-    is_closing: bool = attrs.field(default=False, init=False)
+    is_closing: bool = False
     """Whether no more children are taken, and none comes back."""
 
     _is_cancelled: bool = attrs.field(default=False, init=False)
-    # In the order in which they were started; they stop in reverse.
-    _children: dict[str, _Child] = attrs.field(factory=dict[str, _Child], init=False)
+    _roster: Roster = attrs.field(factory=Roster, init=False)
+    # Invariant: of each child that is to come back, or about to run again.  All
+    # that come back as a group share one.
+    _recoveries: dict[Child, Recovery] = attrs.field(
+        factory=dict[Child, Recovery], init=False
+    )
+
+    # --- looking in
 
     def seats(self) -> tuple[Seat, ...]:
-        """Return the seats of all children, of those that are starting too."""
-        return tuple(each.seat for each in self._children.values())
+        """Return the seats of all children and theirs, of those that start too."""
+        return self._roster.seats()
 
     def handles(self) -> tuple[ActorHandle, ...]:
         """Return the children that have started and are not down, in order."""
-        return tuple(each.handle for each in self._children.values() if each.is_up)
+        return tuple(each.handle for each in self._roster if each.has_started)
 
     def has(self, name: str) -> bool:
         """Return whether *name* is taken, if only by a child that is starting."""
-        return name in self._children
+        return self._roster.named(name) is not None
 
     def find(self, name: str) -> ActorHandle | None:
-        """Return the child called *name*, once it has started, until it is down."""
-        child = self._children.get(name)
-        return child.handle if child is not None and child.is_up else None
+        """Return the actor at the path *name* from here, once it has started."""
+        return self._roster.find(name)
 
-    # --- starting
+    def blockers(self) -> Collection[Activity]:
+        """Return the code of children that has to return before they are down."""
+        return [each for child in self._roster for each in child.seat.blockers()]
 
-    async def start(
+    # --- taking children
+
+    def path_of(self, name: str) -> str:
+        """Return the whole name of a child that is called *name* here.
+
+        Raises:
+            SupervisionDepthError: If there may be none so far down.
+        """
+        if self.seat is None:
+            return name
+        path = f"{self.name}/{name}"
+        if path.count("/") > MAX_DEPTH:
+            raise SupervisionDepthError(path, MAX_DEPTH)
+        return path
+
+    async def supervise(
         self,
-        handle: ActorHandle,
-        recipe: Recipe,
-        policy: RestartPolicy,
-        limit: RestartLimit,
-    ) -> None:
+        factory: Callable[..., object] | Idle,
+        args: tuple[object, ...],
+        options: StartOptions,
+    ) -> ActorHandle:
+        """Start a child as the runtime would, and return its handle."""
+        return await self.household.place(self, factory, args, options)
+
+    async def start(self, handle: ActorHandle, recipe: Recipe, spec: ChildSpec) -> None:
         """Start an actor in the seat of *handle*, and return once it takes messages.
 
         Raises:
@@ -124,13 +143,15 @@ class Supervisor:
         """
         seat = seat_of(handle)
         if self.is_closing:
-            raise ActorStoppedError(seat.name, "cannot start: the runtime is stopping")
-        if seat.name in self._children:
-            raise DuplicateNameError(seat.name, self._children[seat.name].seat.id)
-        child = _Child(seat, handle, recipe, policy, RestartWindow(limit))
-        self._children[seat.name] = child
-        seat.restarts_in_window = lambda: child.window.count(trio.current_time())
-        self.nursery.start_soon(self._run, child, name=f"actor {seat.name}")
+            detail = f"cannot start: {self.name} is stopping"
+            raise ActorStoppedError(seat.name, detail)
+        holder = self._roster.named(own_name(seat))
+        if holder is not None:
+            raise DuplicateNameError(seat.name, holder.seat.id)
+        child = Child(seat, handle, recipe, spec, self)
+        self._roster.add(child, own_name(seat))
+        seat.recall = partial(self._recall, child)
+        self._spawn(child)
         try:
             with waiting(seat):
                 await child.settled.wait()
@@ -144,128 +165,243 @@ class Supervisor:
         if child.start_failure is not None:
             raise child.start_failure
 
-    async def _run(self, child: _Child) -> None:
-        """Have one incarnation after another in the seat, until none comes back."""
-        while True:
-            cell = await self._run_incarnation(child)
-            failure = _together(child.seat.name, cell.failures)
-            if not child.is_up:
-                self._settle_start(child, failure)
-                return
-            child.seat.last_failure = failure or child.seat.last_failure
-            reason = self._reason(child, failure)
-            if not await self._prepare_restart(child, reason, failure):
-                return
-
-    async def _run_incarnation(self, child: _Child) -> Cell:
-        cell = Cell(
+    def make_spawner(
+        self, child: Child, fail: Callable[[BaseException], None], *, is_closing: bool
+    ) -> Supervisor:
+        """Return who runs the children of the incarnation that there is now."""
+        return Supervisor(
+            child.seat.name,
+            self.household,
+            fail,
+            child.spec,
             child.seat,
-            child.handle,
-            child.recipe,
-            child.seat.generation + child.settled.is_set(),
-            partial(self._started, child),
-            partial(self._wait_for_turn, child),
-            partial(self._note_failure, child),
+            self,
+            is_closing,
         )
-        child.seat.occupant = cell
+
+    # --- their incarnations
+
+    def _spawn(self, child: Child) -> None:
+        seat = child.seat
+        generation = seat.generation + child.settled.is_set()
+        cell = Cell(seat, child.handle, child.recipe, generation, child)
+        child.is_present, child.is_told = True, False
+        seat.occupant = cell
+        nursery = self.household.nursery
+        nursery.start_soon(self._live, child, cell, name=f"actor {seat.name}")
+
+    async def _live(self, child: Child, cell: Cell) -> None:
         try:
             await cell.live()
         finally:
-            child.seat.occupant = None
-        return cell
+            child.seat.occupant = child.spawner = None
+            child.is_present = False
+        child.keeper.ended(child, cell.failures)
 
-    def _note_failure(self, child: _Child) -> None:
-        # It is judged by what was ordered when it happened: whoever stops an
-        # actor a moment later does not make it another failure.
-        child.failed_late |= self.is_closing or child.seat.stop_ordered
+    def started(self, child: Child) -> None:
+        """Tell who wants to know; if it was restarted, go on with the others."""
+        recovery = self._recoveries.get(child)
+        if recovery is None:
+            policy = child.spec.restart_policy
+            self._announce(ChildSupervised(self.name, child.seat.name, policy))
+            return
+        if not recovery.has(child):
+            del self._recoveries[child]
+        recovery.heard_of(child)
+        self._announce(
+            ChildRestarted(
+                self.name,
+                child.seat.name,
+                child.seat.generation,
+                child.reason,
+                recovery.backoff,
+            )
+        )
 
-    def _started(self, child: _Child) -> None:
-        seat = child.seat
-        if child.settled.is_set():
-            seat.generation += 1
-        child.settled.set()
-        seat.enter(ActorState.RUNNING)
-        if child.restarted is not None:
-            self.announce(child.restarted)
-            child.restarted = None
+    def ended(self, child: Child, failures: list[BaseException]) -> None:
+        """Decide what becomes of a child whose incarnation is no more."""
+        child.failure = _together(child.seat.name, failures)
+        if not child.has_started:
+            self._settle_start(child)
+            return
+        child.seat.last_failure = child.failure or child.seat.last_failure
+        child.reason = self._reason(child)
+        if child in self._recoveries:
+            self._recoveries[child].heard_of(child)
+        fate = fate_of(
+            child.spec.restart_policy,
+            child.reason,
+            error=child.failure,
+            failed_late=child.failed_late,
+            is_told=child.is_told,
+        )
+        match fate:
+            case Fate.RESTART:
+                self._restart(child)
+            case Fate.RETURN:
+                self._have_back(child, [child], 0)
+            case Fate.DOWN:
+                self._end(child)
+            case Fate.GIVE_UP:
+                self._end(child)
+                assert child.failure is not None
+                self.give_up(child.failure)
 
-    def _settle_start(self, child: _Child, failure: BaseException | None) -> None:
-        detail = "was stopped before it had started"
-        stopped = ActorStoppedError(child.seat.name, detail)
-        child.failure = failure
-        child.start_failure = failure or stopped
-        self._take_down(child, failure)
-        child.settled.set()
-
-    # --- ending
-
-    def _reason(
-        self, child: _Child, failure: BaseException | None
-    ) -> TerminationReason:
-        if failure is not None:
+    def _reason(self, child: Child) -> TerminationReason:
+        if child.failure is not None:
             return TerminationReason.FAILED
         if self.is_closing:
             return TerminationReason.PARENT_SHUTDOWN
-        if child.seat.stop_ordered:
+        if child.seat.stop_ordered or child.is_told:
             return TerminationReason.STOPPED
         return TerminationReason.NORMAL
 
-    async def _prepare_restart(
-        self,
-        child: _Child,
-        reason: TerminationReason,
-        failure: BaseException | None,
-    ) -> bool:
-        """Wait until the next incarnation is due; return whether there is one."""
-        # An exception that is no Exception is nobody's to handle here.
-        is_final = failure is not None and not isinstance(failure, Exception)
-        if is_final or (child.failed_late and comes_back(child.policy, reason)):
-            self._end(child, reason, failure, is_handled=False)
-            return False
-        if not comes_back(child.policy, reason):
-            self._end(child, reason, failure, is_handled=True)
-            return False
-        backoff = child.window.next_backoff(trio.current_time(), random.random())  # noqa: S311 - jitter
+    # --- coming back
+
+    def _restart(self, child: Child) -> None:
+        chance = random.random()  # noqa: S311 - jitter
+        backoff = child.window.next_backoff(trio.current_time(), chance)
         if backoff is None:
-            self._end(child, reason, _limit_error(child, failure), is_handled=False)
-            return False
-        if not await self._back_off(child, backoff):
-            self._end(child, reason, failure, is_handled=True)
-            return False
-        child.seat.enter(ActorState.RESTARTING)
-        generation = child.seat.generation + 1
-        child.restarted = ChildRestarted(
-            self.name, child.seat.name, generation, reason, backoff
+            self._escalate(child)
+            return
+        group = self.spec.strategy.is_for_groups
+        siblings = [*self._roster] if group else [child]
+        plan = plan_restart(
+            [each.as_sibling() for each in siblings if each.has_started],
+            child,
+            self.spec.strategy,
         )
-        return True
+        self._have_back(child, {*plan.stop, *plan.start}, backoff)
 
-    async def _back_off(self, child: _Child, seconds: float) -> bool:
-        """Wait; return whether nothing else was ordered before or meanwhile."""
-        if self.is_closing or child.seat.stop_ordered:
-            return False
-        child.seat.enter(ActorState.RESTART_PENDING)
-        with trio.move_on_after(seconds) as wait:
-            child.seat.awaken = partial(wait.cancel, reason="the actor is to stop")
-            await trio.sleep_forever()
-        return not child.seat.stop_ordered
-
-    def _end(
-        self,
-        child: _Child,
-        reason: TerminationReason,
-        failure: BaseException | None,
-        *,
-        is_handled: bool,
+    def _have_back(
+        self, child: Child, others: Collection[Child], backoff: float
     ) -> None:
-        self._take_down(child, failure)
-        self.announce(ChildTerminated(self.name, child.seat.name, reason, failure))
-        if failure is not None and not is_handled:
-            self.give_up(failure)
+        """Have *child*, which is down, come back with *others*."""
+        if self.is_closing or child.seat.stop_ordered:
+            self._end(child)
+            return
+        child.seat.enter(ActorState.RESTART_PENDING)
+        recovery = self._recovery_for(child)
+        for each in others:
+            self._recoveries[each] = recovery
+        recovery.join(others, backoff)
 
-    def _take_down(self, child: _Child, failure: BaseException | None) -> None:
-        del self._children[child.seat.name]
-        self.went_down(child.handle)
-        child.seat.vacate(failure)
+    def _recovery_for(self, child: Child) -> Recovery:
+        """Return what *child* comes back in: with others of a group, if they do."""
+        known = self._recoveries
+        if child in known:
+            return known[child]
+        if known and self.spec.strategy.is_for_groups:
+            return next(iter(known.values()))
+        recovery = Recovery()
+        name = f"restart of {child.seat.name}"
+        self.household.nursery.start_soon(self._carry_out, recovery, name=name)
+        return recovery
+
+    async def _carry_out(self, recovery: Recovery) -> None:
+        while not recovery.is_over:
+            match recovery.next_step():
+                case Step.TELL, Child() as child:
+                    child.is_told = True
+                    assert child.seat.occupant is not None
+                    child.seat.occupant.leave()
+                case Step.START, Child() as child:
+                    child.seat.enter(ActorState.RESTARTING)
+                    self._spawn(child)
+                case _:
+                    await recovery.wait_for_news()
+
+    def _recall(self, child: Child) -> None:
+        """Call the next incarnation off, if one is waited for."""
+        if not child.is_present:
+            self._end(child)
+
+    # --- going down
+
+    def _settle_start(self, child: Child) -> None:
+        detail = "was stopped before it had started"
+        stopped = ActorStoppedError(child.seat.name, detail)
+        child.start_failure = child.failure or stopped
+        self._take_down(child, child.failure)
+        child.settled.set()
+
+    def _end(self, child: Child) -> None:
+        self._take_down(child, child.failure)
+        self._announce(
+            ChildTerminated(self.name, child.seat.name, child.reason, child.failure)
+        )
+
+    def _escalate(self, child: Child) -> None:
+        """Give *child* up, which has failed more often than its limit allows."""
+        error = _limit_error(child)
+        name, restarts = child.seat.name, child.seat.restarts_in_window()
+        self._take_down(child, error, ActorState.ESCALATED)
+        self._announce(ChildTerminated(self.name, name, child.reason, error))
+        news = SupervisionEscalated(self.name, name, child.reason, restarts, error)
+        self.household.announce(news)
+        if self.spec.escalation is Escalation.STOP_SUPERVISOR or self.above is None:
+            self.give_up(error)
+        else:
+            self.above.tell(news)
+
+    def _take_down(
+        self,
+        child: Child,
+        failure: BaseException | None,
+        state: ActorState = ActorState.DOWN,
+    ) -> None:
+        self._let_go(child)
+        child.seat.recall = _nothing
+        self.household.went_down(child.handle)
+        child.seat.vacate(failure, state)
+
+    def _let_go(self, child: Child) -> None:
+        self._roster.remove(child)
+        recovery = self._recoveries.pop(child, None)
+        if recovery is not None:
+            recovery.drop(child)
+
+    async def unsupervise(self, child: ActorHandle) -> None:
+        """Stop a child for good, and return once it is down.
+
+        Raises:
+            UnknownChildError: If it is none.
+
+        Cancellation:
+            The child stops all the same; only the waiting ends.
+        """
+        seat = self._known(child).seat
+        seat.order_stop()
+        with waiting(seat):
+            await seat.wait_down()
+
+    def release(self, child: ActorHandle) -> None:
+        """Leave a child to the runtime, running as it is.
+
+        Raises:
+            UnknownChildError: If it is none, or has not started yet.
+        """
+        known = self._known(child)
+        if not known.has_started:
+            raise UnknownChildError(self.name, child.name)
+        self._let_go(known)
+        root = self
+        while root.above is not None:
+            root = root.above
+        root._adopt(known)  # noqa: SLF001 - of this class
+
+    def _adopt(self, child: Child) -> None:
+        child.keeper = self
+        self._roster.add(child)
+        child.seat.recall = partial(self._recall, child)
+        if not child.is_present:
+            self._have_back(child, [child], 0)
+
+    def _known(self, handle: ActorHandle) -> Child:
+        child = self._roster.of(seat_of(handle))
+        if child is None:
+            raise UnknownChildError(self.name, handle.name)
+        return child
 
     # --- the end of all
 
@@ -276,28 +412,42 @@ class Supervisor:
             Those that were not yet told to stop run on: cancel them.
         """
         self.is_closing = True
-        while self._children:
-            _, child = next(reversed(self._children.items()))
+        while (child := self._roster.last()) is not None:
             child.seat.order_stop()
             await child.seat.wait_down()
 
     def cancel_all(self, reason: str) -> None:
         """Have all children end now: handlers are cancelled, clean-up runs."""
         self.is_closing = self._is_cancelled = True
-        for child in reversed(list(self._children.values())):
+        for child in reversed([*self._roster]):
             child.seat.cancel(reason)
 
-    async def _wait_for_turn(self, child: _Child) -> None:
+    async def may_clean_up(self, child: Child) -> None:
         """Wait, when all end at once, for those that were started later."""
         while self._is_cancelled:
-            _, last = next(reversed(self._children.items()))
-            if last is child:
+            last = self._roster.last()
+            if last is None or last is child:
                 return
             await last.seat.wait_down()
 
+    # --- telling
 
-def _limit_error(child: _Child, failure: BaseException | None) -> RestartLimitError:
-    limit = child.window.limit
+    def _announce(self, event: SupervisionEvent) -> None:
+        self.household.announce(event)
+        self.tell(event)
+
+    def tell(self, event: SupervisionEvent) -> None:
+        """Give *event* to the actor whose children they are, if it handles it."""
+        if self.seat is not None and type(event) in self.seat.accepts:
+            self.seat.mailbox.put_urgent(Envelope(event))
+
+
+def _nothing() -> None:
+    pass
+
+
+def _limit_error(child: Child) -> RestartLimitError:
+    limit, failure = child.window.limit, child.failure
     error = RestartLimitError(child.seat.name, limit.max_restarts, limit.window)
     error.__cause__ = failure
     for each in getattr(failure, "__notes__", [f"in {child.seat.name}"]):

@@ -7,7 +7,6 @@ from typing import Final
 
 from .._base.util import note
 from .._kernel.handle import ActorHandle, seat_of
-from .._kernel.seat import ActorState
 
 __all__ = ["crash", "is_of_a_test", "mark"]
 
@@ -24,7 +23,7 @@ def crash(handle: ActorHandle, error: BaseException) -> None:
         RuntimeError: If it is between two incarnations.
     """
     seat = seat_of(handle)
-    if seat.state is ActorState.DOWN:
+    if seat.state.is_final:
         raise seat.stopped_error(seat.last_failure)
     if seat.occupant is None:
         msg = f"{handle.name} is between two incarnations: there is nobody to crash"

@@ -14,6 +14,7 @@ from .._base.ids import check_name
 from .._base.util import name_of, publish_names, shown
 from .._kernel.activity import Activity, current_activity
 from .._kernel.actor import Behaviour
+from .._kernel.cell import Recipe
 from .._kernel.handle import ActorHandle
 from .._kernel.seat import Seat
 from .._messages.declare import Rejection, is_message, is_question
@@ -247,13 +248,16 @@ async def open_probe(
         As when the block is left.
     """
     desk = Desk(trio.current_time())
-    plan = Plan(check_name(name or _free_name(runtime)), _NO_LIMIT, _NO_LIMIT)
+    name = check_name(name or _free_name(runtime))
+    plan = Plan(name, "probe", _NO_LIMIT, _NO_LIMIT)
     behaviour = Behaviour(handlers=EveryType())
 
     def make_handle(seat: Seat) -> Probe:
         return Probe(seat, desk)
 
-    probe = await place(runtime, plan, lambda: desk, lambda _: behaviour, make_handle)
+    probe = await place(
+        runtime, None, plan, Recipe(lambda: desk, lambda _: behaviour), make_handle
+    )
     ledger = ledger_of(runtime)
     try:
         yield probe

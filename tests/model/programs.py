@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 import acton_trio as acton
+from acton_trio._supervision.events import SupervisionEvent
 from acton_trio._testing.scheduling import TaskOrder, ordered
 
 from .model import (
@@ -454,16 +455,16 @@ class _Player:
         A task that hears of one comes too late to see why, if the actor ends
         again at the same instant.
         """
-        announce = runtime.root.announce
+        announce = runtime.root.household.announce
 
         def announce_and_note(
-            event: acton.ChildRestarted | acton.ChildTerminated,
+            event: SupervisionEvent,
         ) -> object:
             if isinstance(event, acton.ChildRestarted):
                 self.record.log.restarts.append(self.restarted(event))
             return announce(event)
 
-        runtime.root.announce = announce_and_note
+        runtime.root.household.announce = announce_and_note
 
     async def listen(
         self,

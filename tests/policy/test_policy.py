@@ -12,14 +12,9 @@ import acton_trio as acton
 from acton_trio._kernel.activity import Activity, Wait
 from acton_trio._kernel.waits import find_cycle
 from acton_trio._messages.replies import admits_none, contradicts, fits_reply
+from acton_trio._policy.limits import RestartLimit, RestartWindow
 from acton_trio._policy.ownership import Owner, judge, owner_of
-from acton_trio._policy.restarts import (
-    RestartLimit,
-    RestartPolicy,
-    RestartWindow,
-    TerminationReason,
-    comes_back,
-)
+from acton_trio._policy.policies import RestartPolicy, TerminationReason, comes_back
 
 
 @acton.message

@@ -1,20 +1,11 @@
-"""Whether an actor comes back, how often, and how long that takes.
+"""How often an actor may be restarted, and how long to wait before each time.
 
 Nothing here sleeps or reads a clock: ``now`` is always a parameter, so a test
 can put two failures a week apart without waiting a week.
-
-=========  ========  ========  ========  ===============
-policy     NORMAL    FAILED    STOPPED   PARENT_SHUTDOWN
-=========  ========  ========  ========  ===============
-PERMANENT  restart   restart   stays     stays
-TRANSIENT  stays     restart   stays     stays
-TEMPORARY  stays     stays     stays     stays
-=========  ========  ========  ========  ===============
 """
 
 from __future__ import annotations
 
-import enum
 import math
 from collections import deque
 from typing import Any, final
@@ -23,53 +14,7 @@ import attrs
 
 from .._base.util import publish_names
 
-__all__ = [
-    "RestartLimit",
-    "RestartPolicy",
-    "RestartWindow",
-    "TerminationReason",
-    "comes_back",
-]
-
-
-class RestartPolicy(enum.Enum):
-    """After which ends an actor is started again."""
-
-    PERMANENT = "permanent"
-    """After a failure, and after a normal end of its own."""
-
-    TRANSIENT = "transient"
-    """After a failure."""
-
-    TEMPORARY = "temporary"
-    """Never."""
-
-
-class TerminationReason(enum.Enum):
-    """Why an incarnation ended."""
-
-    NORMAL = "normal"
-    """It asked for it, with ``ctx.stop()``."""
-
-    FAILED = "failed"
-    """A handler, hook or background task of it raised."""
-
-    STOPPED = "stopped"
-    """Somebody ordered it, with ``handle.stop()``."""
-
-    PARENT_SHUTDOWN = "parent_shutdown"
-    """What it lives in has ended."""
-
-
-def comes_back(policy: RestartPolicy, reason: TerminationReason) -> bool:
-    """Return whether an actor of that *policy* is started again; see the table."""
-    match reason:
-        case TerminationReason.FAILED:
-            return policy is not RestartPolicy.TEMPORARY
-        case TerminationReason.NORMAL:
-            return policy is RestartPolicy.PERMANENT
-        case _:
-            return False
+__all__ = ["RestartLimit", "RestartWindow"]
 
 
 def _at_least(minimum: float) -> Any:
@@ -166,4 +111,4 @@ class RestartWindow:
         return min(wait, limit.max_backoff)
 
 
-publish_names(globals(), ["RestartLimit", "RestartPolicy", "TerminationReason"])
+publish_names(globals(), ["RestartLimit"])

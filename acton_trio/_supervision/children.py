@@ -1,0 +1,135 @@
+"""One actor among those that a supervisor runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, final
+
+import attrs
+import trio
+
+from .._kernel.cell import Recipe
+from .._kernel.handle import ActorHandle
+from .._kernel.seat import ActorState, Seat
+from .._kernel.spawner import Spawner
+from .._policy.limits import RestartWindow
+from .._policy.plan import Sibling
+from .._policy.policies import TerminationReason
+from .._policy.spec import ChildSpec
+
+__all__ = ["Child", "Keeper"]
+
+
+class Keeper(Spawner, Protocol):
+    """Who runs a child now: its supervisor."""
+
+    def seats(self) -> tuple[Seat, ...]:
+        """Return the seats of all children and theirs, of those that start too."""
+        ...
+
+    def started(self, child: Child) -> None:
+        """Hear that an incarnation of the child takes messages."""
+        ...
+
+    async def may_clean_up(self, child: Child) -> None:
+        """Wait until it is its turn to run what is left of its life."""
+        ...
+
+    def make_spawner(
+        self, child: Child, fail: Callable[[BaseException], None], *, is_closing: bool
+    ) -> Keeper:
+        """Return who runs the children of the incarnation that there is now."""
+        ...
+
+    def ended(self, child: Child, failures: list[BaseException]) -> None:
+        """Hear that the incarnation is no more, and what went wrong in it."""
+        ...
+
+
+@final
+@attrs.define(eq=False)
+class Child:
+    """One actor of a supervisor; lives as long as its seat.
+
+    Its incarnations report to whoever keeps it by then.
+    """
+
+    seat: Seat
+    handle: ActorHandle
+    recipe: Recipe
+    spec: ChildSpec
+    keeper: Keeper
+
+    number: int = attrs.field(default=0, init=False)
+    """Tells the order in which the children of one supervisor were started."""
+
+    window: RestartWindow = attrs.field(init=False)
+    settled: trio.Event = attrs.field(factory=trio.Event, init=False)
+    """Set once it has started, or failed to."""
+
+    start_failure: BaseException | None = attrs.field(default=None, init=False)
+    """What its starter is told, if it did not start."""
+
+    failure: BaseException | None = attrs.field(default=None, init=False)
+    """What went wrong in the last incarnation, if something did."""
+
+    reason: TerminationReason = attrs.field(
+        default=TerminationReason.NORMAL, init=False
+    )
+    """Why the last incarnation ended."""
+
+    is_present: bool = attrs.field(default=False, init=False)
+    """Whether there is an incarnation of it, from its factory to its last hook."""
+
+    is_told: bool = attrs.field(default=False, init=False)
+    """Whether the incarnation was told to leave, to come back along with others."""
+
+    failed_late: bool = attrs.field(default=False, init=False)
+    """Whether something went wrong after it was to end for good."""
+
+    spawner: Keeper | None = attrs.field(default=None, init=False)
+    """Who runs the children of its incarnation, if it has or had any."""
+
+    def __attrs_post_init__(self) -> None:
+        self.window = RestartWindow(self.spec.restart_limit)
+        self.seat.restarts_in_window = self._restarts_in_window
+
+    def _restarts_in_window(self) -> int:
+        return self.window.count(trio.current_time())
+
+    @property
+    def has_started(self) -> bool:
+        """Whether it has started, and is not down."""
+        return self.settled.is_set() and self.start_failure is None
+
+    def as_sibling(self) -> Sibling[Child]:
+        """Return what a plan for a restart has to know of it."""
+        return Sibling(self, self.spec.restart_policy, self.is_present)
+
+    # --- what its incarnations report
+
+    def started(self) -> None:
+        """Note that the incarnation takes messages, the first or a later one."""
+        if self.settled.is_set():
+            self.seat.generation += 1
+        self.settled.set()
+        self.seat.enter(ActorState.RUNNING)
+        self.keeper.started(self)
+
+    def failed(self) -> None:
+        """Note what was ordered when something went wrong, which is to judge it by.
+
+        Whoever stops an actor a moment later does not make it another failure.
+        """
+        self.failed_late |= self.keeper.is_closing or self.seat.stop_ordered
+
+    async def may_clean_up(self) -> None:
+        """Wait until it is its turn to run what is left of its life."""
+        await self.keeper.may_clean_up(self)
+
+    def make_spawner(
+        self, fail: Callable[[BaseException], None], *, is_closing: bool
+    ) -> Spawner:
+        """Return who runs the children of its incarnation."""
+        self.spawner = self.keeper.make_spawner(self, fail, is_closing=is_closing)
+        return self.spawner

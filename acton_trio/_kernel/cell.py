@@ -253,9 +253,12 @@ class Cell:
     async def _end_children(self) -> None:
         """Stop the children, each in its own time; nothing cuts the wait short."""
         self._has_ended_children = True
-        if self._spawner is not None:
-            with trio.CancelScope(shield=True):
-                await self._spawner.stop_all()
+        if self._spawner is None:
+            return
+        self.seat.hold(self._spawner)
+        with trio.CancelScope(shield=True):
+            await self._spawner.stop_all()
+        self.seat.lift_hold()
 
     async def _work_through(self, crew: trio.Nursery) -> None:
         self._dispatcher = Dispatcher(

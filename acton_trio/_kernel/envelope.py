@@ -69,6 +69,9 @@ class Ask:
     outlet: Outlet | None = None
     """Where items go, if it asks for a stream; the result is then its end."""
 
+    asker: Activity | None = attrs.field(default=None, init=False)
+    """The handler or hook that waits for the result, if it is one that does."""
+
     is_abandoned: bool = attrs.field(default=False, init=False)
     """Whether the asker has gone without a result."""
 

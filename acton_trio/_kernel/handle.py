@@ -391,6 +391,8 @@ class ActorHandle:
         cycle = find_cycle(self._seat.mailbox.blockers(envelope), activity)
         if cycle is not None:
             raise AskCycleError((*cycle, self.name))
+        assert envelope.ask is not None
+        envelope.ask.asker = activity
 
     def _envelop(self, message: object) -> Envelope:
         checked_message(message)

@@ -61,6 +61,9 @@ class Mailbox:
     running: set[Activity] = attrs.field(factory=set[Activity], init=False)
     """What of the actor's code runs, and holds up what is queued."""
 
+    hold: Activity | None = attrs.field(default=None, init=False)
+    """Stands for what has to end before the next incarnation can begin."""
+
     is_held: Callable[[], bool] = attrs.field(default=never, init=False)
     """Whether nothing may start before all that runs has ended."""
 
@@ -188,6 +191,16 @@ class Mailbox:
         queue = (envelope for envelope in self._queue if envelope.place is self)
         return [*self._control, *queue]
 
+    def questions(self) -> Sequence[tuple[Envelope, Activity]]:
+        """Return what is queued or in line and has a handler wait for its answer."""
+        return [
+            (envelope, envelope.ask.asker)
+            for envelope in (*self.queued(), *self._line)
+            if envelope.ask is not None
+            and envelope.ask.is_open
+            and envelope.ask.asker is not None
+        ]
+
     # --- taking out
 
     def head(self) -> Envelope | None:
@@ -285,6 +298,8 @@ class Mailbox:
             and envelope not in self._line
         ):
             return ()
+        if self.hold is not None:
+            return (self.hold,)
         if not running or self.is_held() or any(each.exclusive for each in running):
             return running
         if len(running) >= self.max_concurrency == 1:

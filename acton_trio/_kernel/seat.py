@@ -10,13 +10,14 @@ from typing import Protocol, final
 import attrs
 import trio
 
-from .._base.errors import ActorStoppedError
+from .._base.errors import ActorStoppedError, AskCycleError
 from .._base.util import publish_names
-from .activity import Activity
+from .activity import Activity, Wait
 from .envelope import Ask
 from .mailbox import Mailbox
 from .spawner import Spawner
 from .surroundings import DeadLetter, Surroundings
+from .waits import find_cycle
 
 __all__ = ["ActorState", "Occupant", "Seat"]
 
@@ -138,6 +139,27 @@ class Seat:
         """Note that the reply to *ask* may come when its handler has returned."""
         self.deferred.add(ask)
         self.surroundings.patience.defer(ask)
+
+    def hold(self, wait: Wait) -> None:
+        """Note what has to end before what is queued here can be handled.
+
+        Asks in whose way is the very handler that asks end with `AskCycleError`.
+        """
+        self.mailbox.hold = Activity(self.name, None)
+        self.mailbox.hold.waits.append(wait)
+        self.refuse_cycles()
+
+    def lift_hold(self) -> None:
+        """Note that nothing is in the way any more."""
+        self.mailbox.hold = None
+
+    def refuse_cycles(self) -> None:
+        """End the asks queued here that can never be answered any more."""
+        for envelope, asker in self.mailbox.questions():
+            cycle = find_cycle(self.mailbox.blockers(envelope), asker)
+            if cycle is not None and envelope.ask is not None:
+                envelope.ask.fail(AskCycleError((*cycle, self.name)))
+                self.mailbox.give_up(envelope)
 
     def enter(self, state: ActorState) -> None:
         """Note how far things have come, and tell those who wait for it."""

@@ -71,6 +71,12 @@ class ChildTerminated:
     error: BaseException | None = None
     """What it failed with, if it did."""
 
+    owned_by_supervisor: bool = False
+    """Whether its supervisor, or one above, has the failure too.
+
+    If not, it is here that it ends.
+    """
+
 
 @message
 class SupervisionEscalated:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import final
 
 import attrs
 import trio
 
+from .._kernel.activity import Activity
 from .children import Child
 
 __all__ = ["Recovery", "Step"]
@@ -38,7 +39,7 @@ class Recovery:
     """How long they are down before the first starts, in seconds."""
 
     # Invariant: in the order of their first start.
-    _members: list[Child] = attrs.field(factory=list[Child], init=False)
+    _members: dict[Child, None] = attrs.field(factory=dict[Child, None], init=False)
     _awaited: Child | None = attrs.field(default=None, init=False)
     """Who was told to leave and is still there, or was started and runs not yet."""
 
@@ -67,20 +68,25 @@ class Recovery:
         if self._due < math.inf:
             left = max(0.0, self._due - trio.current_time())
         self.backoff, self._due = max(left, backoff), math.inf
-        more = {*children}.difference(self._members)
-        self._members = sorted([*self._members, *more], key=lambda each: each.number)
+        members = {*children, *self._members}
+        self._members = dict.fromkeys(sorted(members, key=lambda each: each.number))
+        for child in self._members:
+            self._hold(child)
         self._news.unpark_all()
 
     def drop(self, child: Child) -> None:
         """Have *child* not come back, if it was to, and wait for it no more."""
-        if child in self._members:
-            self._members.remove(child)
+        self._members.pop(child, None)
+        if not child.is_present:
+            child.seat.lift_hold()
         self.heard_of(child)
 
     def heard_of(self, child: Child) -> None:
         """Take note that *child* has ended, or runs."""
         if child is self._awaited:
             self._awaited = None
+        if child in self._members:
+            self._hold(child)
         self._news.unpark_all()
 
     def next_step(self) -> tuple[Step, Child | None]:
@@ -98,8 +104,29 @@ class Recovery:
         self._due = min(self._due, now + self.backoff)
         if now < self._due:
             return Step.WAIT, None
-        self._awaited = self._members.pop(0)
-        return Step.START, self._awaited
+        first = self._awaited = next(iter(self._members))
+        del self._members[first]
+        first.seat.lift_hold()
+        return Step.START, first
+
+    # --- who holds things up
+
+    def _hold(self, child: Child) -> None:
+        """Let it be seen what the messages for *child* wait for, if it is down."""
+        if not child.is_present:
+            child.seat.hold(self)
+
+    def blockers(self) -> Collection[Activity]:
+        """Return the code that has to return before those who are down can start."""
+        present = [each for each in (*self._members, self._awaited) if each is not None]
+        return [
+            activity
+            for child in present
+            if child.is_present
+            for activity in child.seat.blockers()
+        ]
+
+    # --- waiting
 
     async def wait_for_news(self) -> None:
         """Wait until there may be something to do.

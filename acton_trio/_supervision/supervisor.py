@@ -243,7 +243,7 @@ class Supervisor:
             case Fate.DOWN:
                 self._end(child)
             case Fate.GIVE_UP:
-                self._end(child)
+                self._end(child, owned_by_supervisor=True)
                 assert child.failure is not None
                 self.give_up(child.failure)
 
@@ -325,24 +325,34 @@ class Supervisor:
         self._take_down(child, child.failure)
         child.settled.set()
 
-    def _end(self, child: Child) -> None:
+    def _end(self, child: Child, *, owned_by_supervisor: bool = False) -> None:
         self._take_down(child, child.failure)
         self._announce(
-            ChildTerminated(self.name, child.seat.name, child.reason, child.failure)
+            ChildTerminated(
+                self.name,
+                child.seat.name,
+                child.reason,
+                child.failure,
+                owned_by_supervisor=owned_by_supervisor,
+            )
         )
 
     def _escalate(self, child: Child) -> None:
         """Give *child* up, which has failed more often than its limit allows."""
-        error = _limit_error(child)
-        name, restarts = child.seat.name, child.seat.restarts_in_window()
+        name, reason, error = child.seat.name, child.reason, _limit_error(child)
+        restarts = child.seat.restarts_in_window()
         self._take_down(child, error, ActorState.ESCALATED)
-        self._announce(ChildTerminated(self.name, name, child.reason, error))
-        news = SupervisionEscalated(self.name, name, child.reason, restarts, error)
+        news = SupervisionEscalated(self.name, name, reason, restarts, error)
+        goes_on = self.spec.escalation is Escalation.NOTIFY_PARENT
+        owned = True
+        if goes_on and self.above is not None:
+            owned = self.above.tell(news)
+        self._announce(
+            ChildTerminated(self.name, name, reason, error, owned_by_supervisor=owned)
+        )
         self.household.announce(news)
-        if self.spec.escalation is Escalation.STOP_SUPERVISOR or self.above is None:
+        if not goes_on or self.above is None:
             self.give_up(error)
-        else:
-            self.above.tell(news)
 
     def _take_down(
         self,
@@ -436,10 +446,11 @@ class Supervisor:
         self.household.announce(event)
         self.tell(event)
 
-    def tell(self, event: SupervisionEvent) -> None:
+    def tell(self, event: SupervisionEvent) -> bool:
         """Give *event* to the actor whose children they are, if it handles it."""
-        if self.seat is not None and type(event) in self.seat.accepts:
-            self.seat.mailbox.put_urgent(Envelope(event))
+        if self.seat is None or type(event) not in self.seat.accepts:
+            return False
+        return self.seat.mailbox.put_urgent(Envelope(event))
 
 
 def _nothing() -> None:

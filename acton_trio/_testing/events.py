@@ -11,16 +11,28 @@ import trio
 from .._base.util import name_of, publish_names, shown
 from .._kernel.surroundings import DeadLetter
 from .._services.broker import Subscription
-from .._supervision.events import ChildRestarted, ChildTerminated
+from .._supervision.events import (
+    ChildRestarted,
+    ChildSupervised,
+    ChildTerminated,
+    SupervisionEscalated,
+    SupervisionEvent,
+)
 from .idle import find_within
 
 __all__ = ["EVENTS", "Event", "EventError", "EventLog"]
 
 T = TypeVar("T")
 
-Event: TypeAlias = DeadLetter | ChildTerminated | ChildRestarted
+Event: TypeAlias = DeadLetter | SupervisionEvent
 
-EVENTS: Final = (DeadLetter, ChildTerminated, ChildRestarted)
+EVENTS: Final = (
+    DeadLetter,
+    ChildSupervised,
+    ChildRestarted,
+    ChildTerminated,
+    SupervisionEscalated,
+)
 """What a runtime tells of itself."""
 
 
@@ -66,6 +78,21 @@ class EventLog:
         # By identity: two that are equal have both happened.
         asserted = set(map(id, self._asserted))
         return [event for event in self._events if id(event) not in asserted]
+
+    def unasserted_ends(self) -> list[ChildTerminated]:
+        """Return the ends by failures that nobody has expected in any event."""
+        known = {
+            id(event.error)
+            for event in self._asserted
+            if isinstance(event, SupervisionEscalated)
+        }
+        return [
+            event
+            for event in self.unasserted()
+            if isinstance(event, ChildTerminated)
+            if event.error is not None and not event.owned_by_supervisor
+            if id(event.error) not in known
+        ]
 
     def _find(self, event_type: type[T], where: Callable[[T], bool] | None) -> T | None:
         for event in self.unasserted():

@@ -20,7 +20,6 @@ from .._kernel.envelope import Envelope, whereabouts
 from .._kernel.gates import Entrance
 from .._kernel.surroundings import DeadLetter
 from .._runtime.runtime import RuntimeCore
-from .._supervision.events import ChildTerminated
 from .crashing import is_of_a_test
 from .events import EVENTS, EventLog
 from .idle import settle, wait_until
@@ -174,16 +173,14 @@ class Ledger:
 
     def _told(self) -> Iterator[Leak]:
         for event in self.events.unasserted():
-            match event:
-                case DeadLetter():
-                    yield Leak("dead letter", self._describe(event))
-                case ChildTerminated(error=error) if error is not None:
-                    if not is_of_a_test(error):
-                        line = line_of_failure(error)
-                        text = f"{event.child} has failed: {shown(error)}, raised at {line}"
-                        yield Leak("failure without an owner", text)
-                case _:
-                    pass
+            if isinstance(event, DeadLetter):
+                yield Leak("dead letter", self._describe(event))
+        for end in self.events.unasserted_ends():
+            assert end.error is not None
+            if not is_of_a_test(end.error):
+                line = line_of_failure(end.error)
+                text = f"{end.child} has failed: {shown(end.error)}, raised at {line}"
+                yield Leak("failure without an owner", text)
 
     def _describe(self, letter: DeadLetter) -> str:
         line = self._origins.of(letter.message)
@@ -213,8 +210,8 @@ async def expect_event(
 
     Args:
         runtime: One of `open_test_runtime`, or the fixture ``runtime``.
-        event_type: What the runtime tells: `DeadLetter`, `ChildTerminated`,
-            `ChildRestarted`.
+        event_type: What the runtime tells: `DeadLetter`, `ChildSupervised`,
+            `ChildRestarted`, `ChildTerminated`, `SupervisionEscalated`.
         where: Says whether it is the one; called with each of that type.
         within: How long to wait, in seconds on trio's clock.
 

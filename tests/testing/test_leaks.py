@@ -381,9 +381,9 @@ async def test_runtimes_side_by_side_have_their_own_leaks(
 async def test_expect_event_says_what_did_happen(autojump_clock: MockClock) -> None:
     """The reader of a failed test learns what the runtime told instead."""
     async with open_test_runtime() as runtime:
-        shop = await runtime.start(Shop, name="shop")
         with pytest.raises(EventError) as nothing:
             await expect_event(runtime, acton.DeadLetter, within=2)
+        shop = await runtime.start(Shop, name="shop")
         await shop.stop()
         with pytest.raises(EventError) as something:
             await expect_event(runtime, acton.DeadLetter, where=lambda _: True)
@@ -395,8 +395,11 @@ async def test_expect_event_says_what_did_happen(autojump_clock: MockClock) -> N
     assert str(something.value) == (
         "expected DeadLetter that fits within 1 s, and the runtime told of none.\n"
         "It has told, since it was opened:\n"
+        "  ChildSupervised(supervisor='runtime', child='shop', "
+        "restart_policy=<RestartPolicy.PERMANENT: 'permanent'>)\n"
         "  ChildTerminated(supervisor='runtime', child='shop', "
-        "reason=<TerminationReason.STOPPED: 'stopped'>, error=None)"
+        "reason=<TerminationReason.STOPPED: 'stopped'>, error=None, "
+        "owned_by_supervisor=False)"
     )
 
 

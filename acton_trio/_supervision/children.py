@@ -8,7 +8,7 @@ from typing import Protocol, final
 import attrs
 import trio
 
-from .._kernel.cell import Recipe
+from .._kernel.cell import Cell, Recipe
 from .._kernel.handle import ActorHandle
 from .._kernel.seat import ActorState, Seat
 from .._kernel.spawner import Spawner
@@ -41,8 +41,8 @@ class Keeper(Spawner, Protocol):
         """Return who runs the children of the incarnation that there is now."""
         ...
 
-    def ended(self, child: Child, failures: list[BaseException]) -> None:
-        """Hear that the incarnation is no more, and what went wrong in it."""
+    def ended(self, child: Child, cell: Cell) -> None:
+        """Hear that the incarnation is no more."""
         ...
 
 
@@ -72,6 +72,9 @@ class Child:
 
     failure: BaseException | None = attrs.field(default=None, init=False)
     """What went wrong in the last incarnation, if something did."""
+
+    began_with: BaseException | None = attrs.field(default=None, init=False)
+    """What went wrong in the last incarnation that had started."""
 
     reason: TerminationReason = attrs.field(
         default=TerminationReason.NORMAL, init=False

@@ -54,6 +54,12 @@ class ChildRestarted:
     backoff: float
     """How long it was waited for, in seconds."""
 
+    error: BaseException | None = None
+    """What the last one failed with, if it did.
+
+    If that was in starting again, its ``__context__`` is what it was started for.
+    """
+
 
 @message
 class ChildTerminated:

@@ -19,7 +19,6 @@ import trio
 from .._base.errors import (
     ActorStoppedError,
     DuplicateNameError,
-    RestartLimitError,
     SupervisionDepthError,
     UnknownChildError,
 )
@@ -43,6 +42,7 @@ from .events import (
     SupervisionEscalated,
     SupervisionEvent,
 )
+from .failures import limit_error, set_before, together
 from .household import MAX_DEPTH, Household
 from .recovery import Recovery, Step
 from .roster import Roster, own_name
@@ -196,7 +196,7 @@ class Supervisor:
         finally:
             child.seat.occupant = child.spawner = None
             child.is_present = False
-        child.keeper.ended(child, cell.failures)
+        child.keeper.ended(child, cell)
 
     def started(self, child: Child) -> None:
         """Tell who wants to know; if it was restarted, go on with the others."""
@@ -215,12 +215,17 @@ class Supervisor:
                 child.seat.generation,
                 child.reason,
                 recovery.backoff,
+                child.failure,
             )
         )
 
-    def ended(self, child: Child, failures: list[BaseException]) -> None:
+    def ended(self, child: Child, cell: Cell) -> None:
         """Decide what becomes of a child whose incarnation is no more."""
-        child.failure = _together(child.seat.name, failures)
+        child.failure = together(child.seat.name, cell.failures)
+        if cell.has_started:
+            child.began_with = child.failure
+        elif child.failure is not None:
+            set_before(child.failure, child.began_with)
         if not child.has_started:
             self._settle_start(child)
             return
@@ -339,7 +344,11 @@ class Supervisor:
 
     def _escalate(self, child: Child) -> None:
         """Give *child* up, which has failed more often than its limit allows."""
-        name, reason, error = child.seat.name, child.reason, _limit_error(child)
+        name, reason, error = (
+            child.seat.name,
+            child.reason,
+            limit_error(child.window.limit, child.seat.name, child.failure),
+        )
         restarts = child.seat.restarts_in_window()
         self._take_down(child, error, ActorState.ESCALATED)
         news = SupervisionEscalated(self.name, name, reason, restarts, error)
@@ -455,18 +464,3 @@ class Supervisor:
 
 def _nothing() -> None:
     pass
-
-
-def _limit_error(child: Child) -> RestartLimitError:
-    limit, failure = child.window.limit, child.failure
-    error = RestartLimitError(child.seat.name, limit.max_restarts, limit.window)
-    error.__cause__ = failure
-    for each in getattr(failure, "__notes__", [f"in {child.seat.name}"]):
-        error.add_note(each)
-    return error
-
-
-def _together(name: str, failures: list[BaseException]) -> BaseException | None:
-    if len(failures) > 1:
-        return BaseExceptionGroup(f"{name} failed more than once", failures)
-    return failures[0] if failures else None

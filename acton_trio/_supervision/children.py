@@ -16,6 +16,7 @@ from .._policy.limits import RestartWindow
 from .._policy.plan import Sibling
 from .._policy.policies import TerminationReason
 from .._policy.spec import ChildSpec
+from .failures import set_before
 
 __all__ = ["Child", "Keeper"]
 
@@ -73,8 +74,8 @@ class Child:
     failure: BaseException | None = attrs.field(default=None, init=False)
     """What went wrong in the last incarnation, if something did."""
 
-    began_with: BaseException | None = attrs.field(default=None, init=False)
-    """What went wrong in the last incarnation that had started."""
+    # What went wrong in the last incarnation that has run.
+    _began_with: BaseException | None = attrs.field(default=None, init=False)
 
     reason: TerminationReason = attrs.field(
         default=TerminationReason.NORMAL, init=False
@@ -108,6 +109,15 @@ class Child:
     def as_sibling(self) -> Sibling[Child]:
         """Return what a plan for a restart has to know of it."""
         return Sibling(self, self.spec.restart_policy, self.is_present)
+
+    def note_end(self, failure: BaseException | None, *, is_start: bool) -> None:
+        """Note with what an incarnation has ended, which may never have run."""
+        if failure is not None and is_start:
+            set_before(failure, self._began_with)
+        elif not is_start:
+            self._began_with = failure
+        self.failure = failure
+        self.seat.last_failure = failure or self.seat.last_failure
 
     # --- what its incarnations report
 

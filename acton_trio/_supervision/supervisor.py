@@ -42,7 +42,7 @@ from .events import (
     SupervisionEscalated,
     SupervisionEvent,
 )
-from .failures import limit_error, set_before, together
+from .failures import limit_error, together
 from .household import MAX_DEPTH, Household
 from .recovery import Recovery, Step
 from .roster import Roster, own_name
@@ -221,18 +221,20 @@ class Supervisor:
 
     def ended(self, child: Child, cell: Cell) -> None:
         """Decide what becomes of a child whose incarnation is no more."""
-        child.failure = together(child.seat.name, cell.failures)
-        if cell.has_started:
-            child.began_with = child.failure
-        elif child.failure is not None:
-            set_before(child.failure, child.began_with)
-        if not child.has_started:
-            self._settle_start(child)
-            return
-        child.seat.last_failure = child.failure or child.seat.last_failure
-        child.reason = self._reason(child)
+        failure = together(child.seat.name, cell.failures)
         if child in self._recoveries:
             self._recoveries[child].heard_of(child)
+        if not child.has_started:
+            self._settle_start(child, failure)
+        elif failure is None and not cell.has_started:
+            # It was cut off before it ran: what it was started for still counts.
+            self._have_back(child, [child], 0)
+        else:
+            child.note_end(failure, is_start=not cell.has_started)
+            child.reason = self._reason(child)
+            self._decide(child)
+
+    def _decide(self, child: Child) -> None:
         fate = fate_of(
             child.spec.restart_policy,
             child.reason,
@@ -323,10 +325,11 @@ class Supervisor:
 
     # --- going down
 
-    def _settle_start(self, child: Child) -> None:
+    def _settle_start(self, child: Child, failure: BaseException | None) -> None:
         detail = "was stopped before it had started"
         stopped = ActorStoppedError(child.seat.name, detail)
-        child.start_failure = child.failure or stopped
+        child.failure = failure
+        child.start_failure = failure or stopped
         self._take_down(child, child.failure)
         child.settled.set()
 

@@ -1,0 +1,306 @@
+"""Whatever happens to a tree of actors, and when: what is promised of it holds.
+
+``ACTON_TREE_RUNS=20000`` looks at more programs than the usual number.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import partial
+
+import attrs
+import pytest
+import trio
+from hypothesis import HealthCheck, given, note, settings
+from trio.testing import MockClock
+
+import acton_trio as acton
+from acton_trio._testing.scheduling import TaskOrder, ordered
+from acton_trio.testing import crash
+
+from .programs import (
+    Action,
+    Fail,
+    FailSoon,
+    Happening,
+    Leave,
+    Node,
+    NodeSpec,
+    PlannedError,
+    Program,
+    Record,
+    paths,
+    programs,
+)
+
+RUNS = int(os.environ.get("ACTON_TREE_RUNS", "300"))
+
+MESSAGES = {"fail": Fail(), "leave": Leave(), "background": FailSoon()}
+
+
+# --- running a program
+
+
+async def run(program: Program, record: Record) -> None:
+    """Run *program*, and write down what is seen of it."""
+    async with trio.open_nursery() as waiters:
+        scope = trio.CancelScope()
+        try:
+            with scope:
+                await live(program, record, scope, waiters)
+        except BaseExceptionGroup as error:
+            record.left = error
+        # Whoever waits for an actor that is no more has heard of it by now.
+        await trio.sleep(1)
+        record.complaints += ["a wait goes on"] * record.waits
+        waiters.cancel_scope.cancel()
+
+
+async def live(
+    program: Program,
+    record: Record,
+    scope: trio.CancelScope,
+    waiters: trio.Nursery,
+) -> None:
+    """Have the tree, do what is to be done, and leave."""
+    tree = program.tree
+    async with acton.open_runtime() as runtime:
+        watch(runtime, record)
+        top = await runtime.start(
+            Node,
+            tree,
+            record,
+            tree.name,
+            name=tree.name,
+            strategy=tree.strategy,
+            escalation=tree.escalation,
+            restart_policy=tree.policy,
+            restart_limit=tree.limit,
+        )
+        for path in paths(tree):
+            handle = runtime.find(path)
+            if handle is not None:
+                record.waits += 2
+                waiters.start_soon(wait, record, partial(handle.wait_generation, 3))
+                waiters.start_soon(wait, record, handle.wait_stopped)
+        start = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            for action in program.actions:
+                if action.time < program.leave_at:
+                    nursery.start_soon(do, action, start, record)
+            await trio.sleep(program.leave_at)
+            if program.is_cancelled:
+                scope.cancel()
+            nursery.cancel_scope.cancel()
+        assert top.name == tree.name
+        await trio.lowlevel.checkpoint_if_cancelled()
+
+
+async def wait(record: Record, what: partial[object] | object) -> None:
+    """Wait for what may never come."""
+    try:
+        await what()  # type: ignore[operator]  # pyright: ignore
+    except acton.ActonError:
+        pass
+    record.waits -= 1
+
+
+def watch(runtime: acton.Runtime, record: Record) -> None:
+    """Write down what the runtime tells, when it does."""
+    household = runtime.root.household
+    announce = household.announce
+
+    def announce_and_note(event: object) -> object:
+        record.log.append((trio.current_time(), event))
+        return announce(event)  # type: ignore[arg-type]  # pyright: ignore
+
+    household.announce = announce_and_note
+
+
+async def do(action: Action, start: float, record: Record) -> None:
+    """Do one thing, if it can be done then."""
+    await trio.sleep_until(start + action.time)
+    handle = record.handles.get(action.path)
+    if handle is None:
+        return
+    parent = record.handles.get(action.path.rpartition("/")[0])
+    try:
+        match action.kind:
+            case "crash":
+                if handle.status.state is acton.ActorState.RUNNING:
+                    crash(handle, record.error(f"{action.path} crash"))
+            case "stop":
+                await handle.stop()
+            case "unsupervise" if parent is not None:
+                await parent.unsupervise(handle)
+            case "release" if parent is not None:
+                await parent.release(handle)
+                record.released.add(action.path)
+                record.released.update(
+                    path for path in record.handles if path.startswith(action.path)
+                )
+            case "fail" | "leave" | "background":
+                handle.send_nowait(MESSAGES[action.kind])
+            case _:
+                pass
+    except acton.ActonError:
+        pass
+
+
+# --- what is promised
+
+
+def complaints(program: Program, record: Record) -> Iterator[str]:
+    """Return all that is wrong with what was seen."""
+    yield from record.complaints
+    yield from (f"{path} {serial} is left" for path, serial in record.alive)
+    yield from about_owners(record)
+    # One that was released has another supervisor, and its old path.
+    if not record.released:
+        for spec, path in supervisors(program.tree, program.tree.name):
+            if spec.strategy is acton.SupervisionStrategy.ONE_FOR_ONE:
+                for child in spec.children:
+                    yield from about_limits(record, child, f"{path}/{child.name}")
+            else:
+                yield from about_groups(record, spec, path)
+
+
+def supervisors(spec: NodeSpec, path: str) -> Iterator[tuple[NodeSpec, str]]:
+    """Return all actors that have children, with their paths."""
+    if spec.children:
+        yield spec, path
+    for child in spec.children:
+        yield from supervisors(child, f"{path}/{child.name}")
+
+
+def about_owners(record: Record) -> Iterator[str]:
+    """Every failure has exactly one owner."""
+    owners = [*owners_of(record)]
+    for error in record.raised:
+        count = sum(error in parts for parts in owners)
+        # A restart that failed and was followed by another one is only told of
+        # by what came of it.
+        is_retried = " 0 " not in str(error) and (
+            "lifespan in" in str(error) or "before_start" in str(error)
+        )
+        if count > 1 or (count == 0 and not is_retried):
+            yield f"{error!r} has {count} owners"
+
+
+def owners_of(record: Record) -> Iterator[set[PlannedError]]:
+    """Return what each owner of failures has."""
+    for _, event in record.log:
+        match event:
+            case acton.ChildRestarted(error=error) if error is not None:
+                yield parts_of(error)
+            case acton.ChildTerminated(error=error, owned_by_supervisor=False) if (
+                error is not None
+            ):
+                yield parts_of(error)
+            case _:
+                pass
+    yield from map(parts_of, record.told)
+    if isinstance(record.left, BaseExceptionGroup):
+        yield from map(parts_of, record.left.exceptions)
+
+
+def parts_of(error: BaseException | None) -> set[PlannedError]:
+    """Return all planned errors that are in *error*, or behind it."""
+    if error is None:
+        return set()
+    parts = {error} if isinstance(error, PlannedError) else set()
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            parts |= parts_of(each)
+    return parts | parts_of(error.__cause__) | parts_of(error.__context__)
+
+
+def about_limits(record: Record, spec: NodeSpec, path: str) -> Iterator[str]:
+    """A child that is alone is restarted as often, and as late, as its limit says."""
+    ends: list[float] = []
+    for time, what in record.log:
+        match what:
+            case Happening("gone", where) if where == path:
+                ends.append(time)
+            case acton.ChildRestarted(child=child) if child == path:
+                recent = count_recent(ends, spec.limit)
+                if recent >= spec.limit.max_restarts:
+                    yield f"{path} restarted at {time} after {ends}"
+            case acton.ChildTerminated(child=child, error=error) if child == path:
+                recent = count_recent(ends, spec.limit)
+                is_given_up = (
+                    isinstance(error, acton.RestartLimitError) and error.actor == path
+                )
+                if is_given_up and recent != spec.limit.max_restarts:
+                    yield f"{path} given up at {time} after {ends}"
+                ends.clear()
+            case _:
+                pass
+
+
+def count_recent(ends: list[float], limit: acton.RestartLimit) -> int:
+    """Return how many ends before the last one are in the window."""
+    return sum(ends[-1] - end < limit.window for end in ends[:-1])
+
+
+def about_groups(record: Record, spec: NodeSpec, path: str) -> Iterator[str]:
+    """Who comes back in a group starts in order, when all are down."""
+    order = [f"{path}/{child.name}" for child in spec.children]
+    alive: set[str] = set()
+    runs_since: dict[str, int] = {}
+    starting: str | None = None
+    first_end: int | None = None
+    for number, each in enumerate(record.happenings):
+        if each.path == path and each.what == "gone":
+            runs_since.clear()
+            first_end = None
+        if each.path not in order:
+            continue
+        match each.what:
+            case "built":
+                later = order[order.index(each.path) + 1 :]
+                # Those that had their first start behind them when it began.
+                known = {
+                    name
+                    for name in later
+                    if first_end is not None
+                    and runs_since.get(name, number) < first_end
+                }
+                if each.path in runs_since:
+                    if starting in runs_since and starting != each.path:
+                        yield f"{each} beside the start of {starting}"
+                    if known & alive:
+                        yield f"{each} while {known & alive} are up"
+                starting = each.path
+                alive.add(each.path)
+            case "runs":
+                runs_since.setdefault(each.path, number)
+                starting = None
+                if alive >= runs_since.keys():
+                    first_end = None
+            case "gone":
+                alive.discard(each.path)
+                if starting == each.path:
+                    starting = None
+                if first_end is None and each.path in runs_since:
+                    first_end = number
+            case _:
+                pass
+
+
+@settings(
+    max_examples=RUNS,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(programs())
+def test_tree_keeps_its_promises_whatever_happens(program: Program) -> None:
+    """No two incarnations at once, all owned, in order, within limits, none left."""
+    record = Record()
+    with ordered(TaskOrder(program.order)):
+        trio.run(run, program, record, clock=MockClock(autojump_threshold=0))
+
+    for each in record.log:
+        note(str(each))
+    assert list(complaints(program, record)) == []

@@ -202,6 +202,64 @@ def test_example_of_the_node_library_sets_and_reads(service: Service) -> None:
     assert printed == ["SIGTERM came", "drained: 2 requests"]
 
 
+def test_pool_goes_on_without_the_worker_that_is_given_up() -> None:
+    """Crashes are undone or owned up to, and the last one leaves two workers."""
+    pool = python(EXAMPLES / "worker_pool.py")
+
+    assert pool.returncode == 0, pool.stderr
+    assert pool.stderr == ""
+    assert pool.stdout.splitlines() == [
+        "  pool/ann has started under pool",
+        "  pool/bob has started under pool",
+        "  pool/cy has started under pool",
+        "  pool has started under runtime",
+        "job 0: done by pool/ann, generation 0",
+        "job 1: done by pool/bob, generation 0",
+        "job 2: pool/cy crashed with OSError; done by pool/ann, generation 0",
+        "job 3: done by pool/ann, generation 0",
+        "  pool/cy is back after 0.05 s, generation 1",
+        "job 4: pool/bob crashed with ValueError; it is lost",
+        "  pool/bob is back after 0.05 s, generation 1",
+        "job 5: pool/cy crashed with OSError; done by pool/ann, generation 0",
+        (
+            "  pool/cy is down for good: "
+            "RestartLimitError(actor='pool/cy', max_restarts=1, window=60.0)"
+        ),
+        "job 6: done by pool/ann, generation 0",
+        "job 7: done by pool/bob, generation 1",
+    ]
+
+
+def test_pipeline_is_restarted_from_where_it_crashed() -> None:
+    """Later stages go down and come up in order, and one line alone is lost."""
+    pipeline = python(EXAMPLES / "pipeline.py")
+
+    assert pipeline.returncode == 0, pipeline.stderr
+    assert pipeline.stderr == ""
+    assert pipeline.stdout.splitlines() == [
+        "pipeline/read has started",
+        "pipeline/parse has started",
+        "pipeline/double has started",
+        "pipeline/write has started",
+        "pipeline has started",
+        "pipeline/write: <2>",
+        "pipeline/write: <4>",
+        "pipeline/parse has ended",
+        "pipeline/write has ended",
+        "pipeline/double has ended",
+        "pipeline/parse has started again, having failed",
+        "pipeline/double has started again, having stopped",
+        "pipeline/write has started again, having stopped",
+        "pipeline/write: <8>",
+        "pipeline/write: <10>",
+        "lost: invalid literal for int() with base 10: 'three'",
+        "pipeline/read is in generation 0",
+        "pipeline/parse is in generation 1",
+        "pipeline/double is in generation 1",
+        "pipeline/write is in generation 1",
+    ]
+
+
 def test_demo_shows_every_client_and_a_clean_end() -> None:
     """The demonstration starts, calls and stops the service, and leaves nothing."""
     finished = python(EXAMPLES / "demo.py")

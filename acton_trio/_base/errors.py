@@ -224,9 +224,10 @@ class PeerLostError(AskError):
 
 @attrs.define(eq=False, getstate_setstate=False)
 class RestartLimitError(ActonError):
-    """An actor failed more often than its restart limit allows.
+    """An actor ended more often than its restart limit allows.
 
-    Its ``__cause__`` is the failure that was one too many.
+    Its ``__cause__`` is the failure that was one too many, if it was one: an
+    actor that comes back from normal ends is counted too.
     """
 
     code = "RESTART_LIMIT"
@@ -242,8 +243,8 @@ class RestartLimitError(ActonError):
 
     def __str__(self) -> str:
         return (
-            f"{self.actor} failed again after {self.max_restarts} restarts "
-            f"within {self.window:g} seconds"
+            f"{self.actor} may not be restarted again: the limit is "
+            f"{self.max_restarts} in {self.window:g} seconds"
         )
 
 

@@ -66,7 +66,7 @@ class ActorHandle:
 
     @property
     def id(self) -> str:
-        """The actor's ERN, which no other actor ever has."""
+        """The actor's ERN; that of a child is its supervisor's and its own name."""
         return self._seat.id
 
     async def send(self, message: object) -> None:

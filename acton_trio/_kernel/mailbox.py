@@ -173,6 +173,11 @@ class Mailbox:
             self.ring()
         return self._closed is None
 
+    def drop_urgent(self, is_moot: Callable[[object], bool]) -> None:
+        """Drop what was put in as urgent and *is_moot* now."""
+        kept = [each for each in self._control if not is_moot(each.message)]
+        self._control = deque(kept)
+
     def _stand_in_line(
         self, envelope: Envelope, admitted: Callable[[Result], None] | None
     ) -> None:

@@ -16,6 +16,7 @@ from .._policy.limits import RestartWindow
 from .._policy.plan import Sibling
 from .._policy.policies import TerminationReason
 from .._policy.spec import ChildSpec
+from .events import ChildRestarted, ChildSupervised
 from .failures import set_before
 
 __all__ = ["Child", "Keeper"]
@@ -82,6 +83,9 @@ class Child:
     )
     """Why the last incarnation ended."""
 
+    backoff: float | None = attrs.field(default=None, init=False)
+    """How long its last restart has waited, in seconds; ``None`` before the first."""
+
     is_present: bool = attrs.field(default=False, init=False)
     """Whether there is an incarnation of it, from its factory to its last hook."""
 
@@ -119,12 +123,31 @@ class Child:
         self.failure = failure
         self.seat.last_failure = failure or self.seat.last_failure
 
+    def news_of_start(self, supervisor: str) -> ChildSupervised | ChildRestarted:
+        """Return what others may want to know, now that it takes messages."""
+        if self.backoff is None:
+            policy = self.spec.restart_policy
+            return ChildSupervised(supervisor, self.seat.name, policy)
+        return ChildRestarted(
+            supervisor,
+            self.seat.name,
+            self.seat.generation,
+            self.reason,
+            self.backoff,
+            self.failure,
+        )
+
     # --- what its incarnations report
 
     def started(self) -> None:
-        """Note that the incarnation takes messages, the first or a later one."""
+        """Note that the incarnation takes messages, the first or a later one.
+
+        A first start that an order to stop has overtaken is none.
+        """
         if self.settled.is_set():
             self.seat.generation += 1
+        elif self.keeper.is_closing or self.seat.stop_ordered:
+            return
         self.settled.set()
         self.seat.enter(ActorState.RUNNING)
         self.keeper.started(self)

@@ -65,11 +65,11 @@ class Roster:
 
     def find(self, path: str) -> ActorHandle | None:
         """Return the actor at *path* from here, once it has started."""
-        first, _, rest = path.partition("/")
+        first, slash, rest = path.partition("/")
         child = self._by_name.get(first)
         if child is None or not child.has_started:
             return None
-        if not rest:
+        if not slash:
             return child.handle
         if child.spawner is None:
             return None

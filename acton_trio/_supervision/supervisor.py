@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import final
+from typing import Final, final
 
 import attrs
 import trio
@@ -48,6 +48,9 @@ from .recovery import Recovery, Step
 from .roster import Roster, own_name
 
 __all__ = ["Supervisor"]
+
+# What is about children of an incarnation, and no use to the one after it.
+_NEWS: Final = ChildSupervised, ChildRestarted, ChildTerminated
 
 
 @final
@@ -201,23 +204,11 @@ class Supervisor:
     def started(self, child: Child) -> None:
         """Tell who wants to know; if it was restarted, go on with the others."""
         recovery = self._recoveries.get(child)
-        if recovery is None:
-            policy = child.spec.restart_policy
-            self._announce(ChildSupervised(self.name, child.seat.name, policy))
-            return
-        if not recovery.has(child):
-            del self._recoveries[child]
-        recovery.heard_of(child)
-        self._announce(
-            ChildRestarted(
-                self.name,
-                child.seat.name,
-                child.seat.generation,
-                child.reason,
-                recovery.backoff,
-                child.failure,
-            )
-        )
+        if recovery is not None:
+            if not recovery.has(child):
+                del self._recoveries[child]
+            recovery.heard_of(child)
+        self._announce(child.news_of_start(self.name))
 
     def ended(self, child: Child, cell: Cell) -> None:
         """Decide what becomes of a child whose incarnation is no more."""
@@ -313,6 +304,7 @@ class Supervisor:
                     assert child.seat.occupant is not None
                     child.seat.occupant.leave()
                 case Step.START, Child() as child:
+                    child.backoff = recovery.backoff
                     child.seat.enter(ActorState.RESTARTING)
                     self._spawn(child)
                 case _:
@@ -437,6 +429,8 @@ class Supervisor:
         while (child := self._roster.last()) is not None:
             child.seat.order_stop()
             await child.seat.wait_down()
+        if self.seat is not None:
+            self.seat.mailbox.drop_urgent(lambda each: isinstance(each, _NEWS))
 
     def cancel_all(self, reason: str) -> None:
         """Have all children end now: handlers are cancelled, clean-up runs."""
@@ -456,7 +450,9 @@ class Supervisor:
 
     def _announce(self, event: SupervisionEvent) -> None:
         self.household.announce(event)
-        self.tell(event)
+        # An incarnation that ends has no use for it, nor has the next one.
+        if not self.is_closing:
+            self.tell(event)
 
     def tell(self, event: SupervisionEvent) -> bool:
         """Give *event* to the actor whose children they are, if it handles it."""

@@ -22,23 +22,10 @@ ELSEWHERE: Final[Mapping[int, str]] = {
 
 # Waits for what it belongs to.
 LATER: Final[Mapping[int | range, str]] = {
-    range(3, 5): "supervision trees: children",
-    6: "supervision trees: children, as a handler sees them",
     range(18, 23): "broker for actors: their subscriptions",
     range(23, 28): "broker for actors: flush",
-    range(53, 57): "supervision trees: what a parent hears of a failure",
     57: "broker for actors: the subscriptions of one that fails",
     range(58, 73): "timers",
-    range(73, 77): "supervision trees: restart policies",
-    range(77, 90): "supervision trees: restart limits and backoff",
-    range(90, 100): "supervision trees: strategies",
-    range(100, 115): "supervision trees: supervise, unsupervise, release",
-    range(115, 122): "supervision trees: restarts",
-    range(122, 127): "supervision trees: restarts of a group",
-    range(127, 130): "supervision trees: escalation",
-    range(130, 137): "supervision trees: children stop with their parent",
-    range(137, 141): "supervision trees: why an actor ended",
-    range(141, 145): "supervision trees: the ids of children",
     range(145, 147): "supervision trees and broker: actors that start actors",
     range(147, 153): "configuration files",
     range(153, 155): "IPC: configuration",
@@ -48,7 +35,6 @@ LATER: Final[Mapping[int | range, str]] = {
     range(177, 186): "IPC: names of exposed actors",
     range(186, 195): "IPC: names across restarts",
     range(195, 203): "IPC: asks of a client",
-    207: "supervision trees: the page about them",
     212: "broker for actors: the page about it",
     213: "broker for actors: the page about the whole system",
 }

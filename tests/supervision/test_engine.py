@@ -9,8 +9,6 @@ import os
 from collections.abc import Iterator
 from functools import partial
 
-import attrs
-import pytest
 import trio
 from hypothesis import HealthCheck, given, note, settings
 from trio.testing import MockClock

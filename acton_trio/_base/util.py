@@ -78,6 +78,7 @@ def shown(thing: object, limit: int = 200) -> str:
 
 
 def note(error: BaseException, text: str) -> None:
-    """Add *text* to the notes of *error*, if its class lets anybody do so."""
+    """Add *text* to the notes of *error*, once, if its class lets anybody do so."""
     with suppress(Exception):
-        error.add_note(text)
+        if text not in getattr(error, "__notes__", ()):
+            error.add_note(text)

@@ -23,6 +23,7 @@ that holds scopes of its own can only be resumed outside of any opened since.
 from __future__ import annotations
 
 import inspect
+import math
 import typing
 from collections.abc import (
     AsyncGenerator,
@@ -85,7 +86,9 @@ class Cell:
 
     has_started: bool = attrs.field(default=False, init=False)
     _spawner: Spawner | None = attrs.field(default=None, init=False)
-    _has_ended_children: bool = attrs.field(default=False, init=False)
+    _is_childless: bool = attrs.field(default=False, init=False)
+    """Whether it takes no children any more."""
+
     _behaviour: Behaviour = attrs.field(factory=Behaviour, init=False)
     _model: object = attrs.field(default=None, init=False)
     _is_leaving: bool = attrs.field(default=False, init=False)
@@ -117,7 +120,7 @@ class Cell:
         """Who runs its children."""
         if self._spawner is None:
             self._spawner = self.parent.make_spawner(
-                self.fail, is_closing=self._has_ended_children
+                self.fail, is_closing=self._is_childless
             )
         return self._spawner
 
@@ -159,6 +162,7 @@ class Cell:
     def fail(self, error: BaseException) -> None:
         """End now, with *error*; handlers are cancelled, clean-up still runs."""
         self.failures.append(error)
+        self.seat.last_failure = error
         self.parent.failed()
         # What goes wrong in a cancellation is not what ended the others.
         if self._dispatcher is not None and not self._work.cancel_called:
@@ -166,6 +170,9 @@ class Cell:
         self._cut(f"{self.seat.name} failed: {shown(error)}")
 
     def _cut(self, reason: str) -> None:
+        self._refuse_children()
+        if self.seat.state is ActorState.RUNNING:
+            self.seat.enter(ActorState.STOPPING)
         self._work.cancel(reason=reason)
         if self._is_entering:
             self._whole.cancel(reason=reason)
@@ -227,11 +234,17 @@ class Cell:
             return
         self._is_entering = True
         async with self._within(lifespan):
-            self._is_entering = False
+            self._has_entered()
             await self._working_life()
             # At the `yield` it shows; swallowing it there changes nothing.
             if self.failures:
                 raise self.failures[0]
+
+    def _has_entered(self) -> None:
+        """Let what bounds the life so far bound its work from now on."""
+        self._is_entering = False
+        self._work.deadline = min(self._work.deadline, self._whole.deadline)
+        self._whole.deadline = math.inf
 
     async def _working_life(self) -> None:
         with self._work:
@@ -250,9 +263,14 @@ class Cell:
         self._bound_end(trio.current_time() - began)
         await self.parent.may_clean_up()
 
+    def _refuse_children(self) -> None:
+        self._is_childless = True
+        if self._spawner is not None:
+            self._spawner.close()
+
     async def _end_children(self) -> None:
         """Stop the children, each in its own time; nothing cuts the wait short."""
-        self._has_ended_children = True
+        self._refuse_children()
         if self._spawner is None:
             return
         self.seat.hold(self._spawner)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import TypeVar, Unpack
 
@@ -12,7 +12,7 @@ import attrs
 import trio
 
 from .._base.errors import AskCycleError, UnknownChildError
-from .._base.util import publish_names
+from .._base.util import publish_names, shown
 from .._messages.declare import Request, StreamRequest
 from . import pace
 from .activity import current_activity, waiting, waiting_activity
@@ -213,7 +213,7 @@ class ActorHandle:
         """
         self._refuse_self()
         self._seat.order_stop()
-        with waiting(self._seat):
+        with _held_up_by(self._seat):
             await self._seat.wait_down()
 
     # --- its children
@@ -266,7 +266,8 @@ class ActorHandle:
         spawner = self._spawner
         if spawner is None or spawner.is_closing:
             self._refuse_self()
-            spawner = await self._seat.wait_spawner()
+            with _held_up_by(self._seat):
+                spawner = await self._seat.wait_spawner()
         child: ActorHandle = await spawner.supervise(factory, args, options)
         return child
 
@@ -284,13 +285,18 @@ class ActorHandle:
             The child stops all the same; only the waiting ends.
         """
         await trio.lowlevel.checkpoint()
+        _check_handle(child)
+        _check_handle(child)
         child._refuse_self()
-        if child.status.state.is_final and child.id.rpartition("/")[0] == self.id:
+        seat = child._seat
+        if seat.state.is_final and seat.supervisor is self._seat:
             return
         spawner = self._spawner
         if spawner is None:
             raise UnknownChildError(self.name, child.name)
-        await spawner.unsupervise(child)
+        spawner.unsupervise(child)
+        with _held_up_by(seat):
+            await seat.wait_down()
 
     async def release(self, child: ActorHandle) -> ActorHandle:
         """Leave a child to the runtime, running as it is; return its handle.
@@ -306,6 +312,7 @@ class ActorHandle:
             Nothing has changed.
         """
         await trio.lowlevel.checkpoint()
+        _check_handle(child)
         spawner = self._spawner
         if spawner is None:
             raise UnknownChildError(self.name, child.name)
@@ -400,6 +407,28 @@ class ActorHandle:
         if activity is None:
             return Envelope(message)
         return Envelope(message, sender=activity.actor, headers=activity.headers)
+
+
+@contextmanager
+def _held_up_by(seat: Seat) -> Generator[None, None, None]:
+    """Let it be seen, in the block, that the running handler waits for *seat*.
+
+    Whoever has asked its actor and is waited for now hears of it.
+    """
+    activity = waiting_activity()
+    with waiting(seat):
+        if activity is not None and isinstance(activity.actor, ActorHandle):
+            seat_of(activity.actor).refuse_cycles()
+        yield
+
+
+def _check_handle(child: object) -> None:
+    if not isinstance(child, ActorHandle):
+        msg = (
+            f"a child is named by its handle, not by {shown(child)}.\n"
+            "  correct: handle.find_child(name)"
+        )
+        raise TypeError(msg)
 
 
 def seat_of(handle: ActorHandle) -> Seat:

@@ -69,7 +69,8 @@ class Mailbox:
 
     tally: Tally = attrs.field(factory=Tally, init=False)
 
-    # News for the actor itself: before all else, and never too many.
+    # What its supervisor has to tell the actor: before all else, and no more
+    # than the restart limits of its children allow.
     _control: deque[Envelope] = attrs.field(factory=deque[Envelope], init=False)
     _queue: deque[Envelope] = attrs.field(factory=deque[Envelope], init=False)
     _size: int = attrs.field(default=0, init=False)

@@ -92,6 +92,9 @@ class Seat:
 
     mailbox: Mailbox
     surroundings: Surroundings
+    supervisor: Seat | None = attrs.field(default=None, init=False)
+    """The actor's whose child it is, unless it is the runtime's."""
+
     state: ActorState = attrs.field(default=ActorState.STARTING, init=False)
     generation: int = attrs.field(default=0, init=False)
     """How many incarnations have run before the last one that did."""

@@ -35,8 +35,8 @@ class Spawner(Protocol):
         """Start a child, and return its handle once it takes messages."""
         ...
 
-    async def unsupervise(self, child: Any) -> None:
-        """Stop a child for good, and return once it is down."""
+    def unsupervise(self, child: Any) -> None:
+        """Order a child to stop for good."""
         ...
 
     def release(self, child: Any) -> None:
@@ -58,6 +58,10 @@ class Spawner(Protocol):
 
     def blockers(self) -> Collection[Activity]:
         """Return the code of children that has to return before they are down."""
+        ...
+
+    def close(self) -> None:
+        """Take no more children, and have none come back."""
         ...
 
     async def stop_all(self) -> None:

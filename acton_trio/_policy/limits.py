@@ -12,15 +12,19 @@ from typing import Any, final
 
 import attrs
 
-from .._base.util import publish_names
+from .._base.util import publish_names, shown
 
 __all__ = ["RestartLimit", "RestartWindow"]
 
 
 def _at_least(minimum: float) -> Any:
-    def check(_limit: object, field: attrs.Attribute[Any], value: float) -> None:
-        if not value >= minimum:
-            msg = f"RestartLimit.{field.name} is at least {minimum:g}, not {value!r}"
+    def check(_limit: object, field: attrs.Attribute[Any], value: object) -> None:
+        expected = f"RestartLimit.{field.name} is a number from {minimum:g} on"
+        if not isinstance(value, (int, float)):
+            msg = f"{expected}, not {shown(value)}"
+            raise TypeError(msg)
+        if not minimum <= value < math.inf:
+            msg = f"{expected}, not {value!r}"
             raise ValueError(msg)
 
     return check
@@ -43,7 +47,7 @@ class RestartLimit:
     """Wait before the first restart, in seconds."""
 
     max_backoff: float = attrs.field(default=30.0, validator=_at_least(0))
-    """Longest wait, in seconds."""
+    """Longest wait, in seconds, before chance adds to it."""
 
     multiplier: float = attrs.field(default=2.0, validator=_at_least(1))
     """How much longer each wait is than the one before it."""
@@ -62,9 +66,13 @@ class RestartWindow:
 
     limit: RestartLimit
     _times: deque[float] = attrs.field(factory=deque[float], init=False)
-    # Of the last one, which stays when that has left the window.
-    _last: float = attrs.field(default=-math.inf, init=False)
+    # Infinite while it does not run.
+    _runs_since: float = attrs.field(default=math.inf, init=False)
     _in_a_row: int = attrs.field(default=0, init=False)
+
+    def started(self, now: float) -> None:
+        """Take note that the actor runs, from *now* on."""
+        self._runs_since = now
 
     def count(self, now: float) -> int:
         """Return how many restarts are in the window that ends at *now*.
@@ -78,8 +86,7 @@ class RestartWindow:
     def next_backoff(self, now: float, chance: float = 0.0) -> float | None:
         """Count a restart, and return how long it waits; ``None``: one too many.
 
-        After more than ``window`` seconds without a restart the waits begin
-        anew.
+        If it has run for more than ``window`` seconds the waits begin anew.
 
         Args:
             now: The time of the failure, in seconds.
@@ -91,12 +98,12 @@ class RestartWindow:
         """
         if not self.limit.enabled:
             return 0.0
-        if now - self._last > self.limit.window:
+        if now - self._runs_since > self.limit.window:
             self._in_a_row = 0
+        self._runs_since = math.inf
         if self.count(now) >= self.limit.max_restarts:
             return None
         self._times.append(now)
-        self._last = now
         self._in_a_row += 1
         return self._backoff(self._in_a_row) * (1 + self.limit.jitter * chance)
 

@@ -44,6 +44,13 @@ HandleT = TypeVar("HandleT", bound=ActorHandle)
 _DEFAULT_LIMIT: Final = RestartLimit()
 
 
+_ALREADY_BUILT: Final = (
+    "what runtime.new_actor returned has its arguments and options already.\n"
+    "  correct: await idle.start()\n"
+    "  correct: await handle.supervise(idle)"
+)
+
+
 class Door(Protocol):
     """What lets messages in from outside."""
 
@@ -131,6 +138,8 @@ class RuntimeCore:
         Cancellation:
             The half-started actor is down before this leaves.
         """
+        if isinstance(factory, IdleActor):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not be checked
+            raise TypeError(_ALREADY_BUILT)
         options = StartOptions(
             name=name,
             mailbox_capacity=mailbox_capacity,
@@ -157,8 +166,7 @@ class RuntimeCore:
         """
         if isinstance(factory, IdleActor):
             if args or options:
-                msg = "what new_actor returned has its arguments and options already"
-                raise TypeError(msg)
+                raise TypeError(_ALREADY_BUILT)
             return await factory.start_under(supervisor)
         plan = attrs.evolve(self._plan(factory, **options), must_be_declared=True)
         build = typing.cast("Callable[..., object]", factory)
@@ -192,6 +200,11 @@ class RuntimeCore:
         expose: bool | str = False,
         **supervision: Any,
     ) -> Plan:
+        unknown = supervision.keys() - {each.name for each in attrs.fields(ChildSpec)}
+        if unknown:
+            known = ", ".join(sorted(StartOptions.__annotations__))
+            msg = f"{min(unknown)!r} is no option of an actor; there are {known}"
+            raise TypeError(msg)
         if not callable(factory):
             kind = name_of(type(factory))
             msg = (
@@ -301,6 +314,9 @@ async def place(
         The half-started actor is down before this leaves.
     """
     supervisor = supervisor or runtime.root
+    if supervisor.household is not runtime.root.household:
+        msg = "an actor of one runtime cannot be supervised in another"
+        raise ValueError(msg)
     name = plan.name or runtime.made_up_name(plan.stem, supervisor)
     path = supervisor.path_of(name)
     if supervisor.seat is None:

@@ -86,6 +86,7 @@ class _House(Generic[RuntimeT]):
                     )
                     household = Household(actors, broker.announce, self._place)
                     root = Supervisor("runtime", household, self._give_up)
+                    household.adopt = root.adopt
                     watch = SignalWatch(self.end)
                     self.runtime = self.make(
                         self.config, broker, surroundings, root, services, watch

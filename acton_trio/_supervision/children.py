@@ -16,7 +16,7 @@ from .._policy.limits import RestartWindow
 from .._policy.plan import Sibling
 from .._policy.policies import TerminationReason
 from .._policy.spec import ChildSpec
-from .events import ChildRestarted, ChildSupervised
+from .events import ChildRestarted, ChildSupervised, SupervisionEvent
 from .failures import set_before
 
 __all__ = ["Child", "Keeper"]
@@ -41,6 +41,10 @@ class Keeper(Spawner, Protocol):
         self, child: Child, fail: Callable[[BaseException], None], *, is_closing: bool
     ) -> Keeper:
         """Return who runs the children of the incarnation that there is now."""
+        ...
+
+    def tell(self, event: SupervisionEvent) -> bool:
+        """Give *event* to the actor whose children they are, if it handles it."""
         ...
 
     def ended(self, child: Child, cell: Cell) -> None:
@@ -149,6 +153,7 @@ class Child:
         elif self.keeper.is_closing or self.seat.stop_ordered:
             return
         self.settled.set()
+        self.window.started(trio.current_time())
         self.seat.enter(ActorState.RUNNING)
         self.keeper.started(self)
 
@@ -167,5 +172,9 @@ class Child:
         self, fail: Callable[[BaseException], None], *, is_closing: bool
     ) -> Spawner:
         """Return who runs the children of its incarnation."""
-        self.spawner = self.keeper.make_spawner(self, fail, is_closing=is_closing)
-        return self.spawner
+        spawner = self.keeper.make_spawner(self, fail, is_closing=is_closing)
+        # One that takes no children is for those of an earlier incarnation who
+        # still ask.
+        if not is_closing:
+            self.spawner = spawner
+        return spawner

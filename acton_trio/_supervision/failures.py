@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .._base.errors import RestartLimitError
+from .._base.util import note
 from .._policy.limits import RestartLimit
 
 __all__ = ["limit_error", "set_before", "together"]
@@ -38,5 +39,5 @@ def limit_error(
     error = RestartLimitError(name, limit.max_restarts, limit.window)
     error.__cause__ = failure
     for each in getattr(failure, "__notes__", [f"in {name}"]):
-        error.add_note(each)
+        note(error, each)
     return error

@@ -11,6 +11,7 @@ import trio
 from .._kernel.handle import ActorHandle
 from .._kernel.options import StartOptions
 from .._kernel.spawner import Idle
+from .children import Child
 from .events import SupervisionEvent
 
 __all__ = ["MAX_DEPTH", "Household"]
@@ -44,6 +45,9 @@ class Household:
         Awaitable[ActorHandle],
     ]
     """Starts an actor of a `Supervisor`."""
+
+    adopt: Callable[[Child, float], None] = attrs.field(init=False)
+    """Takes the actors that their supervisors release: the runtime's does."""
 
     went_down: Callable[[ActorHandle], None] = _ignore
     """Hears of every actor that is down for good."""

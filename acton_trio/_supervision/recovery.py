@@ -36,7 +36,10 @@ class Recovery:
     """Children that come back together; lives until the last of them runs."""
 
     backoff: float = attrs.field(default=0.0, init=False)
-    """How long they are down before the first starts, in seconds."""
+    """The longest wait that was due to one of them, in seconds."""
+
+    # How much of it is left to wait, once all are down.
+    _left: float = attrs.field(default=0.0, init=False)
 
     # Invariant: in the order of their first start.
     _members: dict[Child, None] = attrs.field(factory=dict[Child, None], init=False)
@@ -64,15 +67,20 @@ class Recovery:
 
         If there is a wait already, the longer one counts.
         """
-        left = self.backoff
-        if self._due < math.inf:
-            left = max(0.0, self._due - trio.current_time())
-        self.backoff, self._due = max(left, backoff), math.inf
+        left = self.time_left()
+        self.backoff = max(self.backoff, backoff) if left else backoff
+        self._left, self._due = max(left, backoff), math.inf
         members = {*children, *self._members}
         self._members = dict.fromkeys(sorted(members, key=lambda each: each.number))
         for child in self._members:
             self._hold(child)
         self._news.unpark_all()
+
+    def time_left(self) -> float:
+        """Return for how long nobody starts, from when all are down, in seconds."""
+        if self._due < math.inf:
+            return max(0.0, self._due - trio.current_time())
+        return self._left
 
     def drop(self, child: Child) -> None:
         """Have *child* not come back, if it was to, and wait for it no more."""
@@ -94,14 +102,18 @@ class Recovery:
 
         Who is told to leave, or started, is waited for until it was heard of.
         """
-        if self._awaited is not None or not self._members:
+        awaited = self._awaited
+        if awaited in self._members and not awaited.is_told:
+            # It was about to start when another one failed.
+            return Step.TELL, awaited
+        if awaited is not None or not self._members:
             return Step.WAIT, None
         up = next((each for each in reversed(self._members) if each.is_present), None)
         if up is not None:
             self._awaited = up
             return Step.TELL, up
         now = trio.current_time()
-        self._due = min(self._due, now + self.backoff)
+        self._due = min(self._due, now + self._left)
         if now < self._due:
             return Step.WAIT, None
         first = self._awaited = next(iter(self._members))

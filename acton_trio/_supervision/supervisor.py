@@ -69,11 +69,8 @@ class Supervisor:
     """Takes what goes wrong with a child and nobody below will handle."""
 
     spec: ChildSpec = attrs.field(factory=ChildSpec)
-    seat: Seat | None = None
-    """The actor's whose children they are; the runtime has none."""
-
-    above: Supervisor | None = None
-    """Who runs that actor."""
+    owner: Child | None = None
+    """The actor whose children they are; the runtime's are nobody's."""
 
     is_closing: bool = False
     """Whether no more children are taken, and none comes back."""
@@ -85,6 +82,11 @@ class Supervisor:
     _recoveries: dict[Child, Recovery] = attrs.field(
         factory=dict[Child, Recovery], init=False
     )
+
+    @property
+    def seat(self) -> Seat | None:
+        """The seat of the actor whose children they are."""
+        return self.owner.seat if self.owner is not None else None
 
     # --- looking in
 
@@ -153,6 +155,7 @@ class Supervisor:
             raise DuplicateNameError(seat.name, holder.seat.id)
         child = Child(seat, handle, recipe, spec, self)
         self._roster.add(child, own_name(seat))
+        seat.supervisor = self.seat
         seat.recall = partial(self._recall, child)
         self._spawn(child)
         try:
@@ -162,7 +165,7 @@ class Supervisor:
             seat.cancel("its start was cancelled")
             with trio.CancelScope(shield=True):
                 await seat.wait_down()
-            if child.failure is not None:
+            if child.start_failure is not None and child.failure is not None:
                 raise child.failure  # noqa: ASYNC104, B904 - the cancellation is its context
             raise
         if child.start_failure is not None:
@@ -177,8 +180,7 @@ class Supervisor:
             self.household,
             fail,
             child.spec,
-            child.seat,
-            self,
+            child,
             is_closing,
         )
 
@@ -219,7 +221,7 @@ class Supervisor:
             self._settle_start(child, failure)
         elif failure is None and not cell.has_started:
             # It was cut off before it ran: what it was started for still counts.
-            self._have_back(child, [child], 0)
+            self._have_back(child, [child])
         else:
             child.note_end(failure, is_start=not cell.has_started)
             child.reason = self._reason(child)
@@ -237,7 +239,7 @@ class Supervisor:
             case Fate.RESTART:
                 self._restart(child)
             case Fate.RETURN:
-                self._have_back(child, [child], 0)
+                self._have_back(child, [child])
             case Fate.DOWN:
                 self._end(child)
             case Fate.GIVE_UP:
@@ -272,7 +274,7 @@ class Supervisor:
         self._have_back(child, {*plan.stop, *plan.start}, backoff)
 
     def _have_back(
-        self, child: Child, others: Collection[Child], backoff: float
+        self, child: Child, others: Collection[Child], backoff: float = 0
     ) -> None:
         """Have *child*, which is down, come back with *others*."""
         if self.is_closing or child.seat.stop_ordered:
@@ -280,6 +282,8 @@ class Supervisor:
             return
         child.seat.enter(ActorState.RESTART_PENDING)
         recovery = self._recovery_for(child)
+        if child.is_told and recovery.has(child):
+            return
         for each in others:
             self._recoveries[each] = recovery
         recovery.join(others, backoff)
@@ -312,7 +316,7 @@ class Supervisor:
 
     def _recall(self, child: Child) -> None:
         """Call the next incarnation off, if one is waited for."""
-        if not child.is_present:
+        if not child.is_present and child.has_started:
             self._end(child)
 
     # --- going down
@@ -349,13 +353,13 @@ class Supervisor:
         news = SupervisionEscalated(self.name, name, reason, restarts, error)
         goes_on = self.spec.escalation is Escalation.NOTIFY_PARENT
         owned = True
-        if goes_on and self.above is not None:
-            owned = self.above.tell(news)
+        if goes_on and self.owner is not None:
+            owned = self.owner.keeper.tell(news)
         self._announce(
             ChildTerminated(self.name, name, reason, error, owned_by_supervisor=owned)
         )
         self.household.announce(news)
-        if not goes_on or self.above is None:
+        if not goes_on or self.owner is None:
             self.give_up(error)
 
     def _take_down(
@@ -375,19 +379,13 @@ class Supervisor:
         if recovery is not None:
             recovery.drop(child)
 
-    async def unsupervise(self, child: ActorHandle) -> None:
-        """Stop a child for good, and return once it is down.
+    def unsupervise(self, child: ActorHandle) -> None:
+        """Order a child to stop for good.
 
         Raises:
             UnknownChildError: If it is none.
-
-        Cancellation:
-            The child stops all the same; only the waiting ends.
         """
-        seat = self._known(child).seat
-        seat.order_stop()
-        with waiting(seat):
-            await seat.wait_down()
+        self._known(child).seat.order_stop()
 
     def release(self, child: ActorHandle) -> None:
         """Leave a child to the runtime, running as it is.
@@ -398,18 +396,24 @@ class Supervisor:
         known = self._known(child)
         if not known.has_started:
             raise UnknownChildError(self.name, child.name)
+        recovery = self._recoveries.get(known)
+        left = recovery.time_left() if recovery is not None else 0
         self._let_go(known)
-        root = self
-        while root.above is not None:
-            root = root.above
-        root._adopt(known)  # noqa: SLF001 - of this class
+        self.household.adopt(known, left)
 
-    def _adopt(self, child: Child) -> None:
-        child.keeper = self
+    def adopt(self, child: Child, backoff: float) -> None:
+        """Supervise *child* from now on, which another one did.
+
+        Args:
+            child: It has no name here, if only because its own is a path.
+            backoff: When it comes back if it is down, in seconds from now.
+        """
+        child.keeper, child.failed_late = self, False
         self._roster.add(child)
+        child.seat.supervisor = self.seat
         child.seat.recall = partial(self._recall, child)
         if not child.is_present:
-            self._have_back(child, [child], 0)
+            self._have_back(child, [child], backoff)
 
     def _known(self, handle: ActorHandle) -> Child:
         child = self._roster.of(seat_of(handle))
@@ -419,13 +423,19 @@ class Supervisor:
 
     # --- the end of all
 
+    def close(self) -> None:
+        """Take no more children, and have none come back that is down now."""
+        self.is_closing = True
+        for child in reversed([*self._roster]):
+            self._recall(child)
+
     async def stop_all(self) -> None:
         """Stop the children one by one, the last started first.
 
         Cancellation:
             Those that were not yet told to stop run on: cancel them.
         """
-        self.is_closing = True
+        self.close()
         while (child := self._roster.last()) is not None:
             child.seat.order_stop()
             await child.seat.wait_down()
@@ -434,7 +444,8 @@ class Supervisor:
 
     def cancel_all(self, reason: str) -> None:
         """Have all children end now: handlers are cancelled, clean-up runs."""
-        self.is_closing = self._is_cancelled = True
+        self._is_cancelled = True
+        self.close()
         for child in reversed([*self._roster]):
             child.seat.cancel(reason)
 

@@ -330,6 +330,8 @@ async def test_failure_that_nobody_survives_leaves_with_its_causes(
     """What no supervisor survives leaves `open_runtime` with the chain of its causes."""
     never = acton.RestartLimit(max_restarts=0)
 
+    error = ValueError("at the bottom")
+
     with pytest.RaisesGroup(acton.RestartLimitError) as caught:
         async with acton.open_runtime() as runtime:
             top = await runtime.start(
@@ -341,7 +343,7 @@ async def test_failure_that_nobody_survives_leaves_with_its_causes(
             child = await boss.supervise(
                 Node, Diary(), "", name="a", restart_limit=never
             )
-            crash(child, error := ValueError("at the bottom"))
+            crash(child, error)
             await trio.sleep_forever()
 
     chain: list[BaseException] = [caught.value.exceptions[0]]

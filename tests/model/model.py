@@ -300,6 +300,7 @@ class _Actor:
     accepted: list[int] = attrs.field(factory=list[int])
     stop_waiters: list[int] = attrs.field(factory=list[int])
     restart_times: list[float] = attrs.field(factory=list[float])
+    runs_since: float = 0
     in_a_row: int = 0
     ended: tuple[str, str | None] = ("normal", None)  # the last incarnation
     comeback: _Timer | None = None
@@ -605,7 +606,7 @@ class _Actor:
 
     def next_backoff(self) -> float | None:
         now, window = self.world.now, self.setup.window
-        if self.restart_times and now - self.restart_times[-1] > window:
+        if now - self.runs_since > window:
             self.in_a_row = 0
         recent = [each for each in self.restart_times if now - each < window]
         if len(recent) >= self.setup.max_restarts:
@@ -619,6 +620,7 @@ class _Actor:
         self.phase = _Phase.RUNNING
         self.is_cut = self.is_cut_by_failure = self.is_leaving = False
         self.generation += 1
+        self.runs_since = self.world.now
         self.world.log.restarts.append(
             (self.number, self.generation, reason, failure, self.world.now)
         )
@@ -831,6 +833,9 @@ class World:
     def close(self) -> None:
         """Stop the actors one by one, the last started first."""
         self.is_left = self.is_closing = True
+        for actor in reversed(self.actors):
+            if actor.phase is _Phase.AWAY:
+                actor.stay_away()
         for actor in reversed(self.actors):
             if actor.phase is not _Phase.DOWN:
                 actor.order_stop()

@@ -75,14 +75,32 @@ def test_policy_brings_back_what_its_table_says(
 
 
 def test_backoff_doubles_to_its_longest_and_begins_anew() -> None:
-    """After more than a window without a restart the waits are short again."""
+    """The waits are short again for what has run for more than a window."""
     limit = RestartLimit(max_restarts=99, max_backoff=0.5)
     window = RestartWindow(limit)
     waits = [window.next_backoff(float(now)) for now in range(5)]
 
     assert waits == [0.1, 0.2, 0.4, 0.5, 0.5]
-    assert window.next_backoff(100.0) == 0.1
-    assert window.count(100.0) == 1
+    window.started(5.0)
+    assert window.next_backoff(65.0) == 0.5
+    window.started(66.0)
+    assert window.next_backoff(127.0) == 0.1
+    assert window.count(127.0) == 1
+
+
+def test_waits_of_what_never_runs_do_not_begin_anew() -> None:
+    """However long the waits are, and the starts that fail: that is no peace."""
+    limit = RestartLimit(window=10, initial_backoff=1, max_backoff=60)
+    window = RestartWindow(limit)
+    window.started(0)
+    now, waits = 0.0, list[float]()
+    for _ in range(8):
+        wait = window.next_backoff(now)
+        assert wait is not None
+        waits.append(wait)
+        now += wait + 5
+
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
 
 
 def test_window_slides() -> None:
@@ -183,6 +201,7 @@ def test_looking_at_the_count_does_not_change_the_next_wait() -> None:
     watched, alone = RestartWindow(limit), RestartWindow(limit)
     for window in (watched, alone):
         assert [window.next_backoff(now) for now in (0, 1)] == [1, 2]
+        window.started(3)
 
-    assert watched.count(6) == 0
-    assert watched.next_backoff(6) == alone.next_backoff(6) == 1
+    assert watched.count(8) == 0
+    assert watched.next_backoff(8) == alone.next_backoff(8) == 1

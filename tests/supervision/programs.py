@@ -214,10 +214,15 @@ class Node:
         record.alive.add((self.path, self.serial))
         record.write("built", self)
 
+    def go_wrong_now(self, moment: str) -> None:
+        """Raise."""
+        where = f"{self.path} {self.serial} {moment}"
+        raise self.record.error(where)
+
     def go_wrong(self, moment: str) -> None:
         """Raise, if the spec says so."""
         if (self.serial, moment) in self.spec.faults:
-            raise self.record.error(f"{self.path} {self.serial} {moment}")
+            self.go_wrong_now(moment)
 
     @acton.lifespan
     async def life(self) -> AsyncIterator[None]:
@@ -286,7 +291,7 @@ class Node:
     @acton.mutate_on
     def fail(self, _message: Fail) -> None:
         """Raise."""
-        raise self.record.error(f"{self.path} {self.serial} handler")
+        self.go_wrong_now("handler")
 
     @acton.mutate_on
     def leave(self, _message: Leave, ctx: acton.Context) -> None:
@@ -299,6 +304,6 @@ class Node:
 
         async def run() -> None:
             await trio.sleep(0.25)
-            raise self.record.error(f"{self.path} {self.serial} background")
+            self.go_wrong_now("background")
 
         ctx.start_soon(run)

@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from functools import partial
 
+import attrs
 import trio
 from hypothesis import HealthCheck, given, note, settings
 from trio.testing import MockClock
 
 import acton_trio as acton
+from acton_trio._supervision.events import SupervisionEvent
 from acton_trio._testing.scheduling import TaskOrder, ordered
 from acton_trio.testing import crash
 
@@ -95,12 +98,10 @@ async def live(
         await trio.lowlevel.checkpoint_if_cancelled()
 
 
-async def wait(record: Record, what: partial[object] | object) -> None:
+async def wait(record: Record, what: Callable[[], Awaitable[None]]) -> None:
     """Wait for what may never come."""
-    try:
-        await what()  # type: ignore[operator]  # pyright: ignore
-    except acton.ActonError:
-        pass
+    with suppress(acton.ActonError):
+        await what()
     record.waits -= 1
 
 
@@ -109,9 +110,9 @@ def watch(runtime: acton.Runtime, record: Record) -> None:
     household = runtime.root.household
     announce = household.announce
 
-    def announce_and_note(event: object) -> object:
+    def announce_and_note(event: SupervisionEvent) -> object:
         record.log.append((trio.current_time(), event))
-        return announce(event)  # type: ignore[arg-type]  # pyright: ignore
+        return announce(event)
 
     household.announce = announce_and_note
 
@@ -244,47 +245,67 @@ def count_recent(ends: list[float], limit: acton.RestartLimit) -> int:
 
 def about_groups(record: Record, spec: NodeSpec, path: str) -> Iterator[str]:
     """Who comes back in a group starts in order, when all are down."""
-    order = [f"{path}/{child.name}" for child in spec.children]
-    alive: set[str] = set()
-    runs_since: dict[str, int] = {}
-    starting: str | None = None
-    first_end: int | None = None
+    group = _Group(tuple(f"{path}/{child.name}" for child in spec.children))
     for number, each in enumerate(record.happenings):
         if each.path == path and each.what == "gone":
-            runs_since.clear()
-            first_end = None
-        if each.path not in order:
+            group = _Group(group.order)
+        if each.path not in group.order:
             continue
         match each.what:
             case "built":
-                later = order[order.index(each.path) + 1 :]
-                # Those that had their first start behind them when it began.
-                known = {
-                    name
-                    for name in later
-                    if first_end is not None
-                    and runs_since.get(name, number) < first_end
-                }
-                if each.path in runs_since:
-                    if starting in runs_since and starting != each.path:
-                        yield f"{each} beside the start of {starting}"
-                    if known & alive:
-                        yield f"{each} while {known & alive} are up"
-                starting = each.path
-                alive.add(each.path)
+                yield from group.built(each, number)
             case "runs":
-                runs_since.setdefault(each.path, number)
-                starting = None
-                if alive >= runs_since.keys():
-                    first_end = None
+                group.runs(each, number)
             case "gone":
-                alive.discard(each.path)
-                if starting == each.path:
-                    starting = None
-                if first_end is None and each.path in runs_since:
-                    first_end = number
+                group.gone(each, number)
             case _:
                 pass
+
+
+@attrs.define
+class _Group:
+    """What is known of the children of one incarnation, as one reads on."""
+
+    order: tuple[str, ...]
+    alive: set[str] = attrs.field(factory=set[str])
+    first_run: dict[str, int] = attrs.field(factory=dict[str, int])
+    starting: str | None = None
+    first_end: int | None = None
+    """When the restart of the group began that goes on."""
+
+    def built(self, each: Happening, number: int) -> Iterator[str]:
+        """Complain of a start at the wrong time, unless it is a first one."""
+        if each.path in self.first_run:
+            if self.starting in self.first_run and self.starting != each.path:
+                yield f"{each} beside the start of {self.starting}"
+            if still_up := self.known_after(each.path, number) & self.alive:
+                yield f"{each} while {still_up} are up"
+        self.starting = each.path
+        self.alive.add(each.path)
+
+    def known_after(self, path: str, number: int) -> set[str]:
+        """Return those after *path* whose first start was over when it began."""
+        if self.first_end is None:
+            return set()
+        later = self.order[self.order.index(path) + 1 :]
+        return {
+            name for name in later if self.first_run.get(name, number) < self.first_end
+        }
+
+    def runs(self, each: Happening, number: int) -> None:
+        """Take note of one that runs."""
+        self.first_run.setdefault(each.path, number)
+        self.starting = None
+        if self.alive >= self.first_run.keys():
+            self.first_end = None
+
+    def gone(self, each: Happening, number: int) -> None:
+        """Take note of one that is no more."""
+        self.alive.discard(each.path)
+        if self.starting == each.path:
+            self.starting = None
+        if self.first_end is None and each.path in self.first_run:
+            self.first_end = number
 
 
 @settings(

@@ -44,7 +44,7 @@ from .events import (
 )
 from .failures import limit_error, together
 from .household import MAX_DEPTH, Household
-from .recovery import Recovery, Step
+from .recoveries import Recoveries
 from .roster import Roster, own_name
 
 __all__ = ["Supervisor"]
@@ -77,11 +77,12 @@ class Supervisor:
 
     _is_cancelled: bool = attrs.field(default=False, init=False)
     _roster: Roster = attrs.field(factory=Roster, init=False)
-    # Invariant: of each child that is to come back, or about to run again.  All
-    # that come back as a group share one.
-    _recoveries: dict[Child, Recovery] = attrs.field(
-        factory=dict[Child, Recovery], init=False
-    )
+    _recoveries: Recoveries = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        shared = self.spec.strategy.is_for_groups
+        nursery = self.household.nursery
+        self._recoveries = Recoveries(nursery, self._start_again, shared)
 
     @property
     def seat(self) -> Seat | None:
@@ -205,18 +206,13 @@ class Supervisor:
 
     def started(self, child: Child) -> None:
         """Tell who wants to know; if it was restarted, go on with the others."""
-        recovery = self._recoveries.get(child)
-        if recovery is not None:
-            if not recovery.has(child):
-                del self._recoveries[child]
-            recovery.heard_of(child)
+        self._recoveries.started(child)
         self._announce(child.news_of_start(self.name))
 
     def ended(self, child: Child, cell: Cell) -> None:
         """Decide what becomes of a child whose incarnation is no more."""
         failure = together(child.seat.name, cell.failures)
-        if child in self._recoveries:
-            self._recoveries[child].heard_of(child)
+        self._recoveries.ended(child)
         if not child.has_started:
             self._settle_start(child, failure)
         elif failure is None and not cell.has_started:
@@ -281,38 +277,11 @@ class Supervisor:
             self._end(child)
             return
         child.seat.enter(ActorState.RESTART_PENDING)
-        recovery = self._recovery_for(child)
-        if child.is_told and recovery.has(child):
-            return
-        for each in others:
-            self._recoveries[each] = recovery
-        recovery.join(others, backoff)
+        self._recoveries.have_back(child, others, backoff)
 
-    def _recovery_for(self, child: Child) -> Recovery:
-        """Return what *child* comes back in: with others of a group, if they do."""
-        known = self._recoveries
-        if child in known:
-            return known[child]
-        if known and self.spec.strategy.is_for_groups:
-            return next(iter(known.values()))
-        recovery = Recovery()
-        name = f"restart of {child.seat.name}"
-        self.household.nursery.start_soon(self._carry_out, recovery, name=name)
-        return recovery
-
-    async def _carry_out(self, recovery: Recovery) -> None:
-        while not recovery.is_over:
-            match recovery.next_step():
-                case Step.TELL, Child() as child:
-                    child.is_told = True
-                    assert child.seat.occupant is not None
-                    child.seat.occupant.leave()
-                case Step.START, Child() as child:
-                    child.backoff = recovery.backoff
-                    child.seat.enter(ActorState.RESTARTING)
-                    self._spawn(child)
-                case _:
-                    await recovery.wait_for_news()
+    def _start_again(self, child: Child) -> None:
+        child.seat.enter(ActorState.RESTARTING)
+        self._spawn(child)
 
     def _recall(self, child: Child) -> None:
         """Call the next incarnation off, if one is waited for."""
@@ -373,11 +342,10 @@ class Supervisor:
         self.household.went_down(child.handle)
         child.seat.vacate(failure, state)
 
-    def _let_go(self, child: Child) -> None:
+    def _let_go(self, child: Child) -> float:
+        """Forget *child*; return how long it was still to wait for its restart."""
         self._roster.remove(child)
-        recovery = self._recoveries.pop(child, None)
-        if recovery is not None:
-            recovery.drop(child)
+        return self._recoveries.drop(child)
 
     def unsupervise(self, child: ActorHandle) -> None:
         """Order a child to stop for good.
@@ -396,10 +364,7 @@ class Supervisor:
         known = self._known(child)
         if not known.has_started:
             raise UnknownChildError(self.name, child.name)
-        recovery = self._recoveries.get(known)
-        left = recovery.time_left() if recovery is not None else 0
-        self._let_go(known)
-        self.household.adopt(known, left)
+        self.household.adopt(known, self._let_go(known))
 
     def adopt(self, child: Child, backoff: float) -> None:
         """Supervise *child* from now on, which another one did.

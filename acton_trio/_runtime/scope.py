@@ -22,10 +22,7 @@ import trio
 
 from .._base.errors import ActorStoppedError
 from .._base.util import shown
-from .._kernel.handle import ActorHandle
-from .._kernel.options import StartOptions
 from .._kernel.patience import Patience
-from .._kernel.spawner import Idle
 from .._kernel.surroundings import DeadLetter, Surroundings
 from .._services.broker import Broker
 from .._supervision.household import Household
@@ -84,7 +81,7 @@ class _House(Generic[RuntimeT]):
                         patience,
                         partial(_announce_dead_letter, broker),
                     )
-                    household = Household(actors, broker.announce, self._place)
+                    household = Household(actors, broker.announce)
                     root = Supervisor("runtime", household, self._give_up)
                     household.adopt = root.adopt
                     watch = SignalWatch(self.end)
@@ -92,22 +89,13 @@ class _House(Generic[RuntimeT]):
                         self.config, broker, surroundings, root, services, watch
                     )
                     surroundings.runtime = self.runtime
+                    household.place = self.runtime.start_under
                     household.went_down = self.runtime.exposure.forget
                     self.is_ready.set()
                     await self._is_empty.wait()
                 services.cancel_scope.cancel(reason="the last actor is down")
         # An address that somebody keeps may outlive all; its asker may not.
         patience.close(ActorStoppedError)
-
-    async def _place(
-        self,
-        supervisor: Supervisor,
-        factory: Callable[..., object] | Idle,
-        args: tuple[object, ...],
-        options: StartOptions,
-    ) -> ActorHandle:
-        assert self.runtime is not None
-        return await self.runtime.start_under(supervisor, factory, args, options)
 
     def end(self, reason: str) -> None:
         """Cancel the body of the block, and all actors."""

@@ -43,7 +43,7 @@ class Household:
     place: Callable[
         [Any, Callable[..., object] | Idle, tuple[object, ...], StartOptions],
         Awaitable[ActorHandle],
-    ]
+    ] = attrs.field(init=False)
     """Starts an actor of a `Supervisor`."""
 
     adopt: Callable[[Child, float], None] = attrs.field(init=False)

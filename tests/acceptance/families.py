@@ -78,6 +78,18 @@ class Worker:
         self.log.append(f"{ctx.handle.name} is down")
 
 
+class Builder:
+    """Makes workers, and counts them."""
+
+    def __init__(self) -> None:
+        self.built = 0
+
+    def __call__(self) -> Worker:
+        """Make one."""
+        self.built += 1
+        return Worker()
+
+
 @acton.actor
 class Witness(Worker):
     """Writes down besides what it hears of its own children."""

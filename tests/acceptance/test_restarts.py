@@ -11,6 +11,7 @@ from acton_trio import RestartPolicy
 from acton_trio.testing import expect_event, open_test_runtime
 
 from .families import (
+    Builder,
     Fail,
     GetGeneration,
     Worker,
@@ -20,18 +21,6 @@ from .families import (
 from .items import covers
 
 SLOWLY = acton.RestartLimit(initial_backoff=10)
-
-
-class Builder:
-    """Makes workers, and counts them."""
-
-    def __init__(self) -> None:
-        self.built = 0
-
-    def __call__(self) -> Worker:
-        """Make one."""
-        self.built += 1
-        return Worker()
 
 
 @covers(115)

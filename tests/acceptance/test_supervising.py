@@ -12,7 +12,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 import acton_trio as acton
 from acton_trio.testing import open_test_runtime
 
-from .families import GetGeneration, Worker, fail_and_return, told
+from .families import Builder, GetGeneration, Worker, fail_and_return, told
 from .items import covers
 
 
@@ -55,18 +55,6 @@ class Manager:
             partial(ctx.supervise, Worker, self.log, self.start_takes, name=order.name)
         )
         return f"{len(ctx.children)} so far"
-
-
-class Builder:
-    """Makes workers, and counts them."""
-
-    def __init__(self) -> None:
-        self.built = 0
-
-    def __call__(self) -> Worker:
-        """Make one."""
-        self.built += 1
-        return Worker()
 
 
 @covers(100)

@@ -35,7 +35,7 @@ from .programs import (
     programs,
 )
 
-RUNS = int(os.environ.get("ACTON_TREE_RUNS", "300"))
+RUNS = int(os.environ.get("ACTON_TREE_RUNS", "600"))
 
 MESSAGES = {"fail": Fail(), "leave": Leave(), "background": FailSoon()}
 

@@ -226,6 +226,9 @@ def about_limits(record: Record, spec: NodeSpec, path: str) -> Iterator[str]:
                 recent = count_recent(ends, spec.limit)
                 if recent >= spec.limit.max_restarts:
                     yield f"{path} restarted at {time} after {ends}"
+            case acton.ChildSupervised(child=child) if child == path:
+                # Starts that failed before it are not counted.
+                ends.clear()
             case acton.ChildTerminated(child=child, error=error) if child == path:
                 recent = count_recent(ends, spec.limit)
                 is_given_up = (

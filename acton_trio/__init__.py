@@ -23,7 +23,11 @@ from typing import TYPE_CHECKING
 from ._base.facade import lazy_names
 
 if TYPE_CHECKING:
-    from . import ipc as ipc, supervision as supervision
+    from . import (
+        instruments as instruments,
+        ipc as ipc,
+        supervision as supervision,
+    )
     from ._base.errors import (
         ActonError as ActonError,
         ActorStoppedError as ActorStoppedError,
@@ -74,9 +78,22 @@ if TYPE_CHECKING:
         mutate_on as mutate_on,
         on_error as on_error,
     )
+    from ._kernel.scheduled import (
+        Outcome as Outcome,
+        ScheduledSend as ScheduledSend,
+    )
     from ._kernel.seat import ActorState as ActorState
+    from ._kernel.statistics import (
+        ActorSnapshot as ActorSnapshot,
+        CurrentMessage as CurrentMessage,
+        RuntimeSnapshot as RuntimeSnapshot,
+    )
     from ._kernel.streams import (
         Stream as Stream,
+    )
+    from ._kernel.subscription import (
+        ActorSubscription as ActorSubscription,
+        SubscriptionStatistics as SubscriptionStatistics,
     )
     from ._kernel.surroundings import (
         DeadLetter as DeadLetter,
@@ -91,6 +108,8 @@ if TYPE_CHECKING:
         StreamRequest as StreamRequest,
         message as message,
     )
+    from ._policy.cadence import Cadence as Cadence
+    from ._policy.delivery import Delivery as Delivery
     from ._policy.limits import RestartLimit as RestartLimit
     from ._policy.policies import (
         RestartPolicy as RestartPolicy,
@@ -104,15 +123,20 @@ if TYPE_CHECKING:
         IdleActor as IdleActor,
     )
     from ._runtime.config import (
+        Behavior as Behavior,
         Config as Config,
+        Defaults as Defaults,
         Limits as Limits,
         Timeouts as Timeouts,
     )
+    from ._runtime.shutdown import (
+        CutOff as CutOff,
+        Overrun as Overrun,
+        ShutdownReport as ShutdownReport,
+    )
     from ._services.broker import (
         Broker as Broker,
-        Delivery as Delivery,
         Subscription as Subscription,
-        SubscriptionStatistics as SubscriptionStatistics,
     )
     from ._supervision.events import (
         ChildRestarted as ChildRestarted,
@@ -160,8 +184,15 @@ else:
             "_kernel.context": ["Context"],
             "_kernel.handle": ["ActorHandle", "ActorStatus"],
             "_kernel.handlers": ["act_on", "mutate_on", "on_error"],
+            "_kernel.scheduled": ["Outcome", "ScheduledSend"],
             "_kernel.seat": ["ActorState"],
+            "_kernel.statistics": [
+                "ActorSnapshot",
+                "CurrentMessage",
+                "RuntimeSnapshot",
+            ],
             "_kernel.streams": ["Stream"],
+            "_kernel.subscription": ["ActorSubscription", "SubscriptionStatistics"],
             "_kernel.surroundings": ["DeadLetter"],
             "_kernel.turn": ["ReplyAddress"],
             "_messages.declare": [
@@ -171,17 +202,21 @@ else:
                 "StreamRequest",
                 "message",
             ],
+            "_policy.cadence": ["Cadence"],
+            "_policy.delivery": ["Delivery"],
             "_policy.limits": ["RestartLimit"],
             "_policy.policies": ["RestartPolicy", "TerminationReason"],
             "_policy.strategies": ["Escalation", "SupervisionStrategy"],
             "_runtime.builder": ["IdleActor"],
-            "_runtime.config": ["Config", "Limits", "Timeouts"],
-            "_services.broker": [
-                "Broker",
-                "Delivery",
-                "Subscription",
-                "SubscriptionStatistics",
+            "_runtime.config": [
+                "Behavior",
+                "Config",
+                "Defaults",
+                "Limits",
+                "Timeouts",
             ],
+            "_runtime.shutdown": ["CutOff", "Overrun", "ShutdownReport"],
+            "_services.broker": ["Broker", "Subscription"],
             "_supervision.events": [
                 "ChildRestarted",
                 "ChildSupervised",
@@ -189,19 +224,27 @@ else:
                 "SupervisionEscalated",
             ],
         },
-        modules={"ipc": "ipc", "supervision": "supervision"},
+        modules={
+            "instruments": "instruments",
+            "ipc": "ipc",
+            "supervision": "supervision",
+        },
     )
 
 __all__ = [
     "ActonError",
     "ActorHandle",
+    "ActorSnapshot",
     "ActorState",
     "ActorStatus",
     "ActorStoppedError",
+    "ActorSubscription",
     "AskCycleError",
     "AskError",
     "AskTimeoutError",
+    "Behavior",
     "Broker",
+    "Cadence",
     "ChildRestarted",
     "ChildSupervised",
     "ChildTerminated",
@@ -209,7 +252,10 @@ __all__ = [
     "ConfigError",
     "ConnectionRefusedByPeerError",
     "Context",
+    "CurrentMessage",
+    "CutOff",
     "DeadLetter",
+    "Defaults",
     "Delivery",
     "DuplicateNameError",
     "Escalation",
@@ -219,6 +265,8 @@ __all__ = [
     "LocalProtocolError",
     "MailboxFullError",
     "NoReplyError",
+    "Outcome",
+    "Overrun",
     "PeerLostError",
     "PeerRejectedError",
     "ProtocolError",
@@ -231,7 +279,10 @@ __all__ = [
     "RestartLimitError",
     "RestartPolicy",
     "Runtime",
+    "RuntimeSnapshot",
+    "ScheduledSend",
     "SerializationError",
+    "ShutdownReport",
     "Stream",
     "StreamRequest",
     "Subscription",
@@ -250,6 +301,7 @@ __all__ = [
     "after_stop",
     "before_start",
     "before_stop",
+    "instruments",
     "ipc",
     "lifespan",
     "message",

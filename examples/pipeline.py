@@ -95,8 +95,10 @@ async def main() -> None:
     """Run the pipeline, and watch it."""
     rest = acton.SupervisionStrategy.REST_FOR_ONE
     news = acton.ChildSupervised, acton.ChildRestarted, Seen
+    # What happens is printed, so the log may keep quiet.
+    quiet = acton.Config(behavior=acton.Behavior(enable_tracing=False))
     async with (
-        acton.open_runtime() as runtime,
+        acton.open_runtime(quiet) as runtime,
         runtime.broker.subscribe(*news) as events,
     ):
         pipeline = await runtime.start(Pipeline, name="pipeline", strategy=rest)

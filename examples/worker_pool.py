@@ -103,8 +103,10 @@ async def main() -> None:
     """Run the pool, and watch it."""
     news = acton.ChildSupervised, acton.ChildRestarted, acton.ChildTerminated
     go_on = acton.Escalation.NOTIFY_PARENT
+    # What happens is printed, so the log may keep quiet.
+    quiet = acton.Config(behavior=acton.Behavior(enable_tracing=False))
     async with (
-        acton.open_runtime() as runtime,
+        acton.open_runtime(quiet) as runtime,
         runtime.broker.subscribe(*news) as events,
     ):
         pool = await runtime.start(Pool, name="pool", escalation=go_on)

@@ -312,13 +312,13 @@ class ConfigError(ActonError):
     """The file, or whatever else the value came from."""
 
     key: str
-    """The key, with its section: ``limits.max_connections``."""
+    """The key, with its section: ``limits.max_connections``; empty for a whole file."""
 
     expected: str
     """What was expected there, and what was found."""
 
     def __str__(self) -> str:
-        return f"{self.source}: {self.key}: {self.expected}"
+        return ": ".join(filter(None, (self.source, self.key, self.expected)))
 
 
 @attrs.define(eq=False, getstate_setstate=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
 from os import PathLike
@@ -11,9 +11,14 @@ from typing import TypeVar, final
 
 import attrs
 import trio
+from msgspec import UNSET, UnsetType
 
-from .._base.util import publish_names
+from .._base.util import name_of, publish_names
+from .._kernel.activity import current_activity
+from .._kernel.handle import ActorHandle, seat_of
+from .._kernel.instruments import Panel
 from .._messages.declare import Request as RequestMessage
+from .._supervision.instruments import Instrument
 from .._wire.envelopes import Discover, Request
 from .dialogue import Dialogue
 from .exchange import (
@@ -44,6 +49,7 @@ class Client:
     """
 
     _dialogue: Dialogue
+    _panel: Panel
     _ids: Iterator[int] = attrs.field(factory=lambda: iter(count(1)), init=False)
 
     def actor(self, name: str) -> RemoteActorHandle:
@@ -85,6 +91,7 @@ class Client:
             raw(payload),
             expects_reply=True,
             response_timeout_ms=milliseconds_left(timeout),
+            headers=self._headers(target, message_type, is_asked=True),
         )
         return plain(await self._exchange(request, target, message_type))
 
@@ -113,7 +120,12 @@ class Client:
         """
         timeout = _time_left()
         request = request_for(
-            target, message, self._new_id(), expects_reply=True, timeout=timeout
+            target,
+            message,
+            self._new_id(),
+            expects_reply=True,
+            timeout=timeout,
+            headers=self._headers(target, name_of(type(message)), is_asked=True),
         )
         answer = await self._exchange(request, target, request.message_type)
         reply: R = reply_in(answer, request, type(message), timeout)
@@ -127,10 +139,31 @@ class Client:
         """
         timeout = _time_left()
         request = request_for(
-            target, message, self._new_id(), expects_reply=False, timeout=timeout
+            target,
+            message,
+            self._new_id(),
+            expects_reply=False,
+            timeout=timeout,
+            headers=self._headers(target, name_of(type(message)), is_asked=False),
         )
         answer = await self._exchange(request, target, request.message_type)
         acknowledged(answer, request, timeout)
+
+    def _headers(
+        self, target: str, message_type: str, *, is_asked: bool
+    ) -> dict[str, str] | UnsetType:
+        """Return what travels with a message: what does with all that the actor sends.
+
+        Who looks in on that actor may add to it, if the client has nobody of
+        its own who does.
+        """
+        activity = current_activity.get()
+        panel = self._panel
+        if activity is not None and not panel.message_sent:
+            assert isinstance(activity.actor, ActorHandle)
+            panel = seat_of(activity.actor).mailbox.panel
+        headers = panel.headers_for(activity, target, message_type, is_asked=is_asked)
+        return {**headers} or UNSET
 
     def _new_id(self) -> str:
         # Unique on this connection, which is all that an id has to be.
@@ -215,19 +248,28 @@ def _time_left() -> float:
 @asynccontextmanager
 async def open_client(
     where: str | PathLike[str] | trio.abc.Stream,
+    *,
+    instruments: Iterable[object] = (),
 ) -> AsyncGenerator[Client, None]:
     """Connect to another process.
 
     Args:
         where: Path of its socket, or any trio stream, which is closed with
             the block.
+        instruments: Who hears of what is sent, and may add headers to it: the
+            `message_sent` of an `acton_trio.instruments.Instrument`.  By default,
+            for what an actor sends, those of its runtime.
 
     Raises:
+        TypeError: If one of *instruments* is none.
         OSError: If nobody listens at that path.
 
     Cancellation:
         The connection is closed.
     """
+    panel = Panel(Instrument)
+    for each in instruments:
+        panel.add(each)
     stream = (
         where
         if isinstance(where, trio.abc.Stream)
@@ -239,7 +281,7 @@ async def open_client(
         nursery.start_soon(dialogue.run, name="ipc client")
         # The nursery would wrap what the block raises in a group.
         try:
-            yield Client(dialogue)
+            yield Client(dialogue, panel)
         except BaseException as error:  # noqa: BLE001, ASYNC103 - raised below
             body_error = error
         nursery.cancel_scope.cancel(reason="the client's block was left")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-import sys
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
-from .._base.errors import ConfigError
+from .._base.settings import FLAG, Kind, Schema, seconds, whole_number
 from .._base.util import publish_names
+from .._runtime.config_files import load, script_name
 from .._wire.frames import DEFAULT_MAX_MESSAGE_SIZE, MAX_FRAME_SIZE
 
 __all__ = [
+    "IPC_FILE",
     "IpcConfig",
     "IpcErrors",
     "IpcLimits",
@@ -22,35 +25,47 @@ __all__ = [
     "IpcTimeouts",
 ]
 
-_FALLBACK_NAME: Final = "acton"
-
 # The reference's; whose folder it is, is looked at before it is used.
 _FALLBACK_DIR: Final = "/tmp"  # noqa: S108 - see above
 
 
-def _seconds(instance: object, field: attrs.Attribute[Any], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
-        _refuse(instance, field, f"a number of seconds from 0 on, got {value!r}")
+_OCTAL: Final = re.compile("(0o)?[0-7]{3,4}")
 
 
-def _from_one(instance: object, field: attrs.Attribute[Any], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        _refuse(instance, field, f"a whole number from 1 on, got {value!r}")
+def _mode_of(value: object) -> object:
+    # The number is written to the base of 8 in TOML too, 0o660, and has it.
+    if not isinstance(value, str):
+        return value
+    if _OCTAL.fullmatch(value) is None:
+        raise ValueError
+    return int(value, 8)
 
 
-def _frame_size(instance: object, field: attrs.Attribute[Any], value: int) -> None:
-    _from_one(instance, field, value)
-    if value > MAX_FRAME_SIZE:
-        _refuse(instance, field, f"at most {MAX_FRAME_SIZE} bytes, got {value!r}")
+def _path_of(value: object) -> Path:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError
+    return Path(value)
 
 
-def _mode(instance: object, field: attrs.Attribute[Any], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value & ~0o777:
-        _refuse(instance, field, f"file permissions such as 0o600, got {value!r}")
+_MODE: Final = Kind(
+    expected="file permissions such as 0o600",
+    admits=lambda value: (
+        isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0o777
+    ),
+    in_files="file permissions such as 0o600 or '0600'",
+    from_file=_mode_of,
+)
 
+_PATH: Final = Kind(
+    expected="a path",
+    admits=lambda value: value is None or isinstance(value, Path),
+    from_file=_path_of,
+)
 
-def _refuse(instance: object, field: attrs.Attribute[Any], expected: str) -> None:
-    raise ConfigError(type(instance).__name__, field.name, f"expected {expected}")
+_NAME: Final = Kind(
+    expected="the name of an application",
+    admits=lambda value: value is None or isinstance(value, str),
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -58,14 +73,14 @@ class IpcSocket:
     """Where the socket is, and who may open it."""
 
     path: Path | None = attrs.field(
-        default=None, converter=attrs.converters.optional(Path)
+        default=None, converter=attrs.converters.optional(Path), validator=_PATH
     )
     """Its path; by default made of the application's name."""
 
-    mode: int = attrs.field(default=0o600, validator=_mode)
+    mode: int = attrs.field(default=0o600, validator=_MODE)
     """Its permissions; it never has wider ones, not for an instant."""
 
-    app_name: str | None = None
+    app_name: str | None = attrs.field(default=None, validator=_NAME)
     """The application's name; by default that of the running script."""
 
 
@@ -73,15 +88,16 @@ class IpcSocket:
 class IpcLimits:
     """How much there may be of things; the reference's defaults."""
 
-    max_connections: int = attrs.field(default=1024, validator=_from_one)
+    max_connections: int = attrs.field(default=1024, validator=whole_number())
     """Connections at a time; one more is told so, and closed."""
 
     max_message_size: int = attrs.field(
-        default=DEFAULT_MAX_MESSAGE_SIZE, validator=_frame_size
+        default=DEFAULT_MAX_MESSAGE_SIZE,
+        validator=whole_number(unit="of bytes", most=MAX_FRAME_SIZE),
     )
     """Largest body that is accepted, in bytes."""
 
-    max_in_flight: int = attrs.field(default=64, validator=_from_one)
+    max_in_flight: int = attrs.field(default=64, validator=whole_number())
     """Unanswered requests of one connection; then it is not read any more."""
 
 
@@ -89,13 +105,13 @@ class IpcLimits:
 class IpcTimeouts:
     """How long things may take, in seconds; the reference's defaults."""
 
-    request_timeout: float = attrs.field(default=30.0, validator=_seconds)
+    request_timeout: float = attrs.field(default=30.0, validator=seconds(or_zero=True))
     """A request that does not say how long it will wait."""
 
-    read_timeout: float = attrs.field(default=60.0, validator=_seconds)
+    read_timeout: float = attrs.field(default=60.0, validator=seconds(or_zero=True))
     """A connection without traffic, before it is closed; 0: for ever."""
 
-    write_timeout: float = attrs.field(default=30.0, validator=_seconds)
+    write_timeout: float = attrs.field(default=30.0, validator=seconds(or_zero=True))
     """A peer that does not read, before it is disconnected; 0: for ever."""
 
 
@@ -103,7 +119,7 @@ class IpcTimeouts:
 class IpcShutdown:
     """How a listener ends."""
 
-    drain_timeout: float = attrs.field(default=5.0, validator=_seconds)
+    drain_timeout: float = attrs.field(default=5.0, validator=seconds(or_zero=True))
     """Requests in flight, to be answered, in seconds."""
 
 
@@ -111,7 +127,7 @@ class IpcShutdown:
 class IpcErrors:
     """What peers are told of failures."""
 
-    expose_details: bool = False
+    expose_details: bool = attrs.field(default=False, validator=FLAG)
     """Whether they hear an exception's text, not only its type."""
 
 
@@ -125,6 +141,27 @@ class IpcConfig:
     shutdown: IpcShutdown = attrs.field(factory=IpcShutdown)
     errors: IpcErrors = attrs.field(factory=IpcErrors)
 
+    @classmethod
+    def load(
+        cls, app_name: str | None = None, *, environ: Mapping[str, str] | None = None
+    ) -> IpcConfig:
+        """Return what the file ``ipc.toml`` says, and the environment on top.
+
+        The file is that of the application or else the one that applications
+        share, of the user or else of the system; the first one that there is.
+        Without any, there are the defaults.
+
+        Args:
+            app_name: Whose file it is; by default the running script's.  The
+                socket is named by ``socket.app_name``, not by this.
+            environ: The environment; by default that of the process.
+
+        Raises:
+            ConfigError: If anything there is unknown, or cannot be what it is.
+            ValueError: If *app_name* cannot be the name of a folder.
+        """
+        return load(IPC_FILE, "ipc.toml", app_name, environ)
+
     @property
     def socket_path(self) -> Path:
         """Where the socket is.
@@ -136,13 +173,20 @@ class IpcConfig:
             return self.socket.path
         runtime_dir = os.environ.get("XDG_RUNTIME_DIR", "")
         base = Path(runtime_dir if runtime_dir.startswith("/") else _FALLBACK_DIR)
-        return base / "acton" / (self.socket.app_name or _script_name()) / "ipc.sock"
+        return base / "acton" / (self.socket.app_name or script_name()) / "ipc.sock"
 
 
-def _script_name() -> str:
-    script = Path(sys.argv[0]) if sys.argv else Path()
-    name = script.parent.name if script.stem == "__main__" else script.stem
-    return name if name and not name.startswith("-") else _FALLBACK_NAME
-
+IPC_FILE: Final = Schema(
+    IpcConfig,
+    "ACTON_IPC_",
+    # Of the reference's, these mean nothing here.
+    frozenset(
+        {
+            "rate_limit.*",
+            "limits.push_buffer_size",
+            "timeouts.subscription_read_timeout_ms",
+        }
+    ),
+)
 
 publish_names(globals(), __all__, "acton_trio.ipc")

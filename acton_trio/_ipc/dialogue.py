@@ -106,8 +106,8 @@ class Dialogue:
         """
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._write)
-                nursery.start_soon(self._keep_alive)
+                nursery.start_soon(self._write, name="ipc client: writing")
+                nursery.start_soon(self._keep_alive, name="ipc client: heartbeats")
                 await self._read()
                 nursery.cancel_scope.cancel(reason="the peer has gone")
         finally:

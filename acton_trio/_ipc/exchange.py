@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, cast
 
 import attrs
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from .._base.errors import (
     ActonError,
@@ -165,6 +165,7 @@ def request_for(
     *,
     expects_reply: bool,
     timeout: float,
+    headers: dict[str, str] | UnsetType = UNSET,
 ) -> Request:
     """Return the request that brings *message* to the actor *target*.
 
@@ -198,6 +199,7 @@ def request_for(
         Raw(payload),
         expects_reply=expects_reply,
         response_timeout_ms=milliseconds_left(timeout) if expects_reply else UNSET,
+        headers=headers,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from typing import final
 
@@ -47,7 +47,9 @@ class Runtime(RuntimeCore):
 
 
 @asynccontextmanager
-async def open_runtime(config: Config | None = None) -> AsyncGenerator[Runtime, None]:
+async def open_runtime(
+    config: Config | None = None, *, instruments: Iterable[object] = ()
+) -> AsyncGenerator[Runtime, None]:
     """Open the scope that actors live in.
 
     Leaving the block drains the listeners, then stops the actors, the last
@@ -56,9 +58,11 @@ async def open_runtime(config: Config | None = None) -> AsyncGenerator[Runtime, 
 
     Args:
         config: Timeouts and limits; the reference's defaults if not given.
+            No file is read for it: `Config.load` does that.
+        instruments: Who looks in from the start; see `acton_trio.instruments`.
 
     Raises:
-        TypeError: If *config* is no `Config`.
+        TypeError: If *config* is no `Config`, or one of *instruments* is none.
         BaseExceptionGroup: If actors failed and nobody handled it.  Its
             members are the exceptions as they were raised, each with a note
             of the actor and the message; the block's own joins them.
@@ -70,7 +74,7 @@ async def open_runtime(config: Config | None = None) -> AsyncGenerator[Runtime, 
     if not isinstance(config, Config | None):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not be checked
         msg = f"open_runtime takes a Config, not {shown(config)}"
         raise TypeError(msg)
-    async with open_scope(Runtime, config or Config()) as runtime:
+    async with open_scope(Runtime, config or Config(), instruments) as runtime:
         yield runtime
 
 

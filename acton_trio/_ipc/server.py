@@ -135,7 +135,7 @@ class IpcListener:
                     welcoming = partial(
                         trio.serve_listeners, self._welcome, list(listeners)
                     )
-                    await nursery.start(welcoming)
+                    await nursery.start(welcoming, name="ipc listener: accepting")
                     ready()
         finally:
             self._is_down.set()

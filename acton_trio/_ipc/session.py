@@ -81,7 +81,8 @@ class Session:
         """
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._write, nursery.cancel_scope)
+                scope = nursery.cancel_scope
+                nursery.start_soon(self._write, scope, name="ipc connection: writing")
                 patience = await self._read()
                 self._outbox.close()
                 nursery.cancel_scope.deadline = trio.current_time() + patience
@@ -206,7 +207,8 @@ class Session:
         if self._requests.has_room:
             return
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch_for_the_end)
+            name = "ipc connection: watching while full"
+            nursery.start_soon(self._watch_for_the_end, name=name)
             await self._requests.wait_room()
             nursery.cancel_scope.cancel(reason="there is room for a request")
 

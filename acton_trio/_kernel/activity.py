@@ -48,6 +48,9 @@ class Activity:
     is_background: bool = False
     """Whether it is a task that no message waits for."""
 
+    message_type: type | None = None
+    """The type of what a handler handles; for those who log what it says."""
+
     waits: list[Wait] = attrs.field(factory=list[Wait], init=False)
     """What it waits for now; its own nurseries may make that several things."""
 

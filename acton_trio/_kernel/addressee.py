@@ -12,11 +12,20 @@ import attrs
 import trio
 
 from .._base.errors import AskCycleError
+from .._base.util import name_of
 from .._messages.declare import Request, StreamRequest
+from .._policy.cadence import Beat, Cadence
 from . import pace
 from .activity import current_activity, waiting, waiting_activity
-from .checks import checked_message, checked_request, checked_stream
+from .checks import (
+    checked_beat,
+    checked_message,
+    checked_request,
+    checked_stream,
+    checked_time,
+)
 from .envelope import Ask, Envelope
+from .scheduled import ScheduledSend
 from .seat import Seat
 from .streams import Stream
 from .waits import find_cycle
@@ -81,6 +90,68 @@ class Addressee:
             TypeError: If it is not a message.
         """
         self._seat.mailbox.put_nowait(self._envelop(message))
+
+    def send_after(self, delay: float, message: object) -> ScheduledSend:
+        """Have *message* sent in *delay* seconds, on trio's clock.
+
+        It is armed when this returns.  A restart of the actor changes nothing,
+        its end for good calls it off.  When it is due and the mailbox is full,
+        it waits for room, as a `send` would.
+
+        Args:
+            delay: In seconds.  What is not more than 0 is due at once, and
+                infinity never.
+            message: What is sent.  Its sender is the actor whose code this
+                is called in; nobody gets the answer to a request.
+
+        Raises:
+            ActorStoppedError: If the actor is down.
+            TypeError: If it is not a message, or the delay not a number.
+            ValueError: If the delay is nan.
+        """
+        seconds = checked_time(delay, "a delay")
+        return self._schedule(message, trio.current_time() + seconds)
+
+    def send_at(self, time: float, message: object) -> ScheduledSend:
+        """Have *message* sent at *time*, on trio's clock; as `send_after` does.
+
+        Args:
+            time: As `trio.current_time` tells it; at once if it has passed.
+            message: What is sent.
+
+        Raises:
+            ActorStoppedError: If the actor is down.
+            TypeError: If it is not a message, or the time not a number.
+            ValueError: If the time is nan.
+        """
+        correct = "handle.send_at(trio.current_time() + 5.0, Tick())"
+        return self._schedule(message, checked_time(time, "a time", correct))
+
+    def send_every(
+        self,
+        interval: float,
+        message: object,
+        cadence: Cadence = Cadence.FIXED_RATE,
+    ) -> ScheduledSend:
+        """Have *message* sent again and again, until cancelled or the actor is down.
+
+        It is armed and sent as by `send_after`, the first time after a whole
+        interval.  While one waits for room in the mailbox no other is added,
+        and all that were missed, because of that or because the program was
+        busy, are made up for by one.
+
+        Args:
+            interval: In seconds.
+            message: What is sent, the same object each time.
+            cadence: What the time of the next one is counted from.
+
+        Raises:
+            ActorStoppedError: If the actor is down.
+            TypeError: If it is not a message, or the interval not a number.
+            ValueError: If the interval is not more than 0.
+        """
+        beat = checked_beat(trio.current_time(), interval, cadence)
+        return self._schedule(message, beat.first, beat)
 
     async def ask(self, request: Request[R]) -> R:
         """Send *request*, and wait for its reply.
@@ -174,8 +245,15 @@ class Addressee:
             ask.abandon(envelope)
             stream.close()
 
+    def _schedule(
+        self, message: object, due: float, beat: Beat | None = None
+    ) -> ScheduledSend:
+        envelope = self._envelop(message)
+        seat = self._seat
+        return seat.surroundings.timetable.arm(seat.mailbox, envelope, due, beat)
+
     def _question(self, request: object, ask: Ask) -> Envelope:
-        envelope = self._envelop(request)
+        envelope = self._envelop(request, is_asked=True)
         envelope.ask = ask
         envelope.deadline = trio.current_effective_deadline()
         return envelope
@@ -191,9 +269,16 @@ class Addressee:
         assert envelope.ask is not None
         envelope.ask.asker = activity
 
-    def _envelop(self, message: object) -> Envelope:
+    def _envelop(self, message: object, *, is_asked: bool = False) -> Envelope:
         checked_message(message)
         activity = current_activity.get()
+        panel = self._seat.mailbox.panel
+        if panel.message_sent:
+            name = name_of(type(message))
+            headers = panel.headers_for(activity, self.name, name, is_asked=is_asked)
+            return Envelope(
+                message, sender=activity and activity.actor, headers=headers
+            )
         if activity is None:
             return Envelope(message)
         return Envelope(message, sender=activity.actor, headers=activity.headers)

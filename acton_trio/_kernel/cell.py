@@ -22,18 +22,14 @@ that holds scopes of its own can only be resumed outside of any opened since.
 
 from __future__ import annotations
 
-import inspect
 import math
 import typing
 from collections.abc import (
-    AsyncGenerator,
     Awaitable,
     Callable,
     Collection,
-    Generator,
     Mapping,
 )
-from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, TypeVarTuple, final
 
@@ -41,15 +37,16 @@ import attrs
 import trio
 
 from .._base.errors import ActorStoppedError
-from .._base.util import name_of, note, shown
+from .._base.util import name_of, shown
 from .activity import NO_HEADERS, Activity, current_activity
-from .actor import Behaviour, Hook, HookName
-from .context import Context
+from .actor import Behaviour
 from .dispatcher import Dispatcher
 from .handle import ActorHandle
 from .parting import part
 from .seat import ActorState, Seat
 from .spawner import Parent, Spawner
+from .stage import Stage
+from .turn import Turn
 from .verdicts import Verdicts
 
 __all__ = ["Cell", "Recipe"]
@@ -89,8 +86,7 @@ class Cell:
     _is_childless: bool = attrs.field(default=False, init=False)
     """Whether it takes no children any more."""
 
-    _behaviour: Behaviour = attrs.field(factory=Behaviour, init=False)
-    _model: object = attrs.field(default=None, init=False)
+    _stage: Stage = attrs.field(init=False)
     _is_leaving: bool = attrs.field(default=False, init=False)
     """Whether it is to end, and the seat is kept."""
 
@@ -102,11 +98,17 @@ class Cell:
     _early: list[Callable[[trio.Nursery], None]] = attrs.field(
         factory=list["Callable[[trio.Nursery], None]"], init=False
     )
+    due: float = attrs.field(default=math.inf, init=False)
+    """When it is to have ended, once that was ordered."""
+
     _dispatcher: Dispatcher | None = attrs.field(default=None, init=False)
     _crew: trio.Nursery | None = attrs.field(default=None, init=False)
     _whole: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _work: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _last: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._stage = Stage(self.seat, self, self._knows)
 
     # --- what others may have it do
 
@@ -128,6 +130,20 @@ class Cell:
         """Return the code of its children, and theirs, that runs now."""
         return self._spawner.blockers() if self._spawner is not None else ()
 
+    def turns(self) -> tuple[Turn, ...]:
+        """Return its handlers at work now."""
+        return self._dispatcher.turns() if self._dispatcher is not None else ()
+
+    def at_work(self) -> list[tuple[Callable[..., Any], object]]:
+        """Return the handlers or the hook at work, each with what calling it gave."""
+        hook = [self._stage.at_work] if self._stage.at_work is not None else []
+        return [*((each.handler.function, each.work) for each in self.turns()), *hook]
+
+    def latest(self) -> Callable[..., Any] | None:
+        """Return the function that handled the last message, if there was one."""
+        handler = self._dispatcher.latest if self._dispatcher is not None else None
+        return handler.function if handler is not None else None
+
     def stop(self) -> None:
         """End normally, as soon as no handler runs."""
         self._is_leaving = True
@@ -145,6 +161,7 @@ class Cell:
         self._look_up()
 
     def _bound_work(self) -> None:
+        self.due = min(self.due, self._budget_end())
         self._bound(self._whole if self._is_entering else self._work)
 
     def _look_up(self) -> None:
@@ -156,6 +173,7 @@ class Cell:
         """Cancel handlers and start hooks; clean-up still runs, bounded."""
         self._cut(reason)
         self._bound_end()
+        self.due = min(self.due, self._last.deadline)
         if self._spawner is not None:
             self._spawner.cancel_all(reason)
 
@@ -204,7 +222,9 @@ class Cell:
         crew: trio.Nursery,
     ) -> None:
         name = f"{self.seat.name}: {name_of(async_fn)}"
-        crew.start_soon(self._background, async_fn, args, headers, name=name)
+        crew.start_soon(
+            self._parted, self._stage.background, async_fn, args, headers, name=name
+        )
 
     # --- its life
 
@@ -218,27 +238,43 @@ class Cell:
         if self._dispatcher is not None:
             self._dispatcher.verdicts.decide(self.failures)
         with self._last:
-            await self._parted(self._hook, "after_stop")
+            await self._parted(self._stage.hook, "after_stop")
+        self.seat.surroundings.overseer.ended(self)
         # What it has kept, reply addresses too, goes with it.
-        self._model = self._dispatcher = None
+        self._stage.model = self._dispatcher = None
         self.seat.mailbox.serve(self._exclusive_types())
 
     async def _whole_life(self) -> None:
-        with self._noting("its factory"):
-            self._model = self.recipe.build()
-            self._behaviour = self.recipe.behaviour_of(self._model)
-        self.seat.accepts = tuple(self._behaviour.handlers)
-        lifespan = self._behaviour.hooks.get("lifespan")
+        with self._stage.noting("its factory"):
+            self._stage.model = self.recipe.build()
+            self._stage.behaviour = self.recipe.behaviour_of(self._stage.model)
+        self._note_behaviour()
+        lifespan = self._stage.behaviour.hooks.get("lifespan")
         if lifespan is None:
             await self._working_life()
             return
         self._is_entering = True
-        async with self._within(lifespan):
+        async with self._stage.within(lifespan):
             self._has_entered()
             await self._working_life()
             # At the `yield` it shows; swallowing it there changes nothing.
             if self.failures:
                 raise self.failures[0]
+
+    def _note_behaviour(self) -> None:
+        """Have the seat know what this incarnation handles, and subscribes to.
+
+        What is declared is subscribed to once: it survives restarts, as does
+        what was made of it since.
+        """
+        handlers, seat = self._stage.behaviour.handlers, self.seat
+        seat.accepts = tuple(handlers)
+        seat.handles = lambda message_type: handlers.get(message_type) is not None
+        for message_type, handler in handlers.items():
+            if handler.terms is not None and message_type not in seat.declared:
+                seat.declared.add(message_type)
+                exchange = seat.surroundings.exchange
+                exchange.subscribe_actor(seat, message_type, handler.terms)
 
     def _has_entered(self) -> None:
         """Let what bounds the life so far bound its work from now on."""
@@ -258,9 +294,11 @@ class Cell:
         if self._dispatcher is not None:
             self._dispatcher.settle_errands()
             self._dispatcher.put_back()
-        began = trio.current_time()
+        began, due, self.due = trio.current_time(), self.due, math.inf
         await self._end_children()
-        self._bound_end(trio.current_time() - began)
+        spent = trio.current_time() - began
+        self.due = min(self.due, due + spent)
+        self._bound_end(spent)
         await self.parent.may_clean_up()
 
     def _refuse_children(self) -> None:
@@ -282,15 +320,15 @@ class Cell:
         self._dispatcher = Dispatcher(
             self.seat,
             self,
-            self._model,
-            self._behaviour,
+            self._stage.model,
+            self._stage.behaviour,
             crew,
             self._work,
             Verdicts(self.seat, self.fail),
         )
         self.seat.mailbox.serve(self._exclusive_types(), self._dispatcher.is_held)
-        await self._hook("before_start")
-        await self._hook("after_start")
+        await self._stage.hook("before_start")
+        await self._stage.hook("after_start")
         self.has_started = True
         self.parent.started()
         await self._dispatcher.run(until=self._is_to_end)
@@ -299,16 +337,16 @@ class Cell:
         await trio.lowlevel.checkpoint_if_cancelled()
         self.seat.enter(ActorState.STOPPING)
         self._bound(self._work)
-        await self._hook("before_stop")
+        await self._stage.hook("before_stop")
         if self.seat.stop_ordered:
-            self.seat.mailbox.close(lambda: self.seat.stopped_error(None))
+            self.seat.close()
             await self._dispatcher.run(until=lambda: len(self.seat.mailbox) == 0)
 
     def _is_to_end(self) -> bool:
         return self._is_leaving or self.seat.stop_ordered
 
     def _exclusive_types(self) -> frozenset[type]:
-        handlers = self._behaviour.handlers
+        handlers = self._stage.behaviour.handlers
         return frozenset(each for each in handlers if handlers[each].exclusive)
 
     def _bound_end(self, with_children: float = 0) -> None:
@@ -331,72 +369,7 @@ class Cell:
     def _budget_end(self) -> float:
         return trio.current_time() + self.seat.surroundings.actor_shutdown
 
-    # --- the user's code in it
-
-    async def _hook(self, name: HookName) -> None:
-        hook = self._behaviour.hooks.get(name)
-        if hook is None:
-            return
-        with self._acting(), self._noting(f"hook {name_of(hook.function)}"):
-            result = hook.function(self._model, *self._context(hook))
-            if inspect.isawaitable(result):
-                await result
-
-    @contextmanager
-    def _noting(self, where: str) -> Generator[None, None, None]:
-        """Have what is raised in the block say where that was."""
-        try:
-            yield
-        except BaseException as error:
-            if not isinstance(error, trio.Cancelled) and not self._knows(error):
-                note(error, f"in {self.seat.name}, {where}")
-            raise
-
-    @contextmanager
-    def _acting(self) -> Generator[None, None, None]:
-        """Say that what runs now is code of the actor, and alone."""
-        activity = Activity(self.seat.name, self.handle)
-        current_activity.set(activity)
-        self.seat.mailbox.running.add(activity)
-        try:
-            yield
-        finally:
-            self.seat.mailbox.running.discard(activity)
-            # Tasks that it has started in a nursery of its own may go on.
-            activity.is_background = True
-            current_activity.set(None)
-
-    @asynccontextmanager
-    async def _within(self, lifespan: Hook) -> AsyncGenerator[None, None]:
-        enter = asynccontextmanager(lifespan.function)
-        with ExitStack() as acting, self._noting("lifespan"):
-            acting.enter_context(self._acting())
-            async with enter(self._model, *self._context(lifespan)):
-                # Between its ends it is others who act.
-                acting.close()
-                try:
-                    yield
-                finally:
-                    acting.enter_context(self._acting())
-
-    def _context(self, hook: Hook) -> tuple[Context, ...]:
-        return (Context(self),) if hook.wants_context else ()
-
-    async def _background(
-        self,
-        async_fn: Callable[[*Ts], Awaitable[object]],
-        args: tuple[*Ts],
-        headers: Mapping[str, str],
-    ) -> None:
-        name = self.seat.name
-        current_activity.set(Activity(name, self.handle, headers, is_background=True))
-        await self._parted(self._as_background, async_fn, args)
-
-    async def _as_background(
-        self, async_fn: Callable[[*Ts], Awaitable[object]], args: tuple[*Ts]
-    ) -> None:
-        with self._noting("background task"):
-            await async_fn(*args)
+    # --- what goes wrong in it
 
     async def _parted(
         self, async_fn: Callable[[*Ts], Awaitable[object]], *args: *Ts

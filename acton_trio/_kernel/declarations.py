@@ -41,7 +41,11 @@ def declared_handlers(cls: type, names: Mapping[str, Any]) -> dict[type, Handler
         hints = _hints_of(method, names, where)
         for message_type in _types_of(method, 1, "message", hints, where):
             handler = make_handler(
-                message_type, method, exclusive=mark.exclusive, where=where
+                message_type,
+                method,
+                exclusive=mark.exclusive,
+                where=where,
+                terms=mark.terms,
             )
             _check_return(handler, hints, where)
             first = table.setdefault(handler.message_type, handler)

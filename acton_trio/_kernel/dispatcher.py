@@ -12,8 +12,7 @@ do not wait for them, and run between their steps.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 from typing import Final, final
 
 import attrs
@@ -30,11 +29,14 @@ from .envelope import EXPIRED, Ask, Envelope
 from .errands import Errand
 from .gates import GATES, may_begin
 from .handlers import Handler, Work, find_error_handler, is_coroutine
+from .instruments import Panel
 from .mailbox import never
 from .parting import part
 from .seat import Seat
-from .turn import Turn, wrong_reply
+from .tally import Tally
+from .turn import Turn
 from .verdicts import Verdicts
+from .watch import Watch
 
 __all__ = ["Dispatcher"]
 
@@ -65,10 +67,14 @@ class Dispatcher:
     failure: BaseException | None = attrs.field(default=None, init=False)
     """What has ended the incarnation, if something has."""
 
+    latest: Handler | None = attrs.field(default=None, init=False)
+    """Of the message that was looked at last."""
+
     # Invariant: `_readers` are the `act_on` handlers that run, or are about to.
     _readers: int = attrs.field(default=0, init=False)
     # Those of them that have not taken their first step, in their order.
     _to_begin: dict[Turn, None] = attrs.field(factory=dict["Turn", None], init=False)
+    _running: dict[Turn, None] = attrs.field(factory=dict["Turn", None], init=False)
     _streams: dict[Turn, None] = attrs.field(factory=dict["Turn", None], init=False)
     # Failures that have an `on_error`, which has to wait until it is alone.
     _errands: deque[Errand] = attrs.field(factory=deque[Errand], init=False)
@@ -76,9 +82,13 @@ class Dispatcher:
 
     # The activity of plain functions: one for all, as they cannot wait.
     _plain: Activity = attrs.field(init=False)
+    _panel: Panel = attrs.field(init=False)
+    _tally: Tally = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._plain = Activity(self.seat.name, self.incarnation.handle)
+        self._panel = self.seat.mailbox.panel
+        self._tally = self.seat.mailbox.tally
 
     async def run(self, until: Callable[[], bool]) -> None:
         """Handle messages until *until* says so and no handler is running."""
@@ -99,12 +109,18 @@ class Dispatcher:
                 envelope = mailbox.take()
                 work = self._call(handler, envelope)
                 if work is not None:
+                    # It counts when that has ended.
+                    self._tally.handled -= 1
                     await self._start(handler.goes_on(work), envelope)
             else:
                 await self._start(handler, mailbox.take())
             if budget.is_spent() or self._is_over():
                 await trio.lowlevel.checkpoint()
                 budget.restart()
+
+    def turns(self) -> tuple[Turn, ...]:
+        """Return the handlers at work, streams last; no plain function waits."""
+        return (*self._running, *self._streams)
 
     def _is_over(self) -> bool:
         """Return whether not one message more may begin."""
@@ -124,7 +140,7 @@ class Dispatcher:
         envelope = self.seat.mailbox.head()
         if envelope is None or self.is_held():
             return _NOTHING
-        handler = self.behaviour.handlers.get(type(envelope.message))
+        handler = self.latest = self.behaviour.handlers.get(type(envelope.message))
         if self._readers and handler is not None and not self._may_join(handler):
             return _NOTHING
         if GATES and not may_begin(self.seat.name, envelope, self.verdicts.fail):
@@ -150,19 +166,30 @@ class Dispatcher:
         if envelope.deadline <= trio.current_time():
             self._expire(envelope)
             return None
-        work = None
+        work = watch = failure = None
         if envelope.headers is not NO_HEADERS:
             activity = self._activity(handler, envelope)
             current_activity.set(activity)
+        if self._panel.is_watching:
+            watch = self._watch(handler, envelope)
+        self._plain.message_type = handler.message_type
         try:
             result = handler.function(self.model, envelope.message)
         except BaseException as error:  # noqa: BLE001, ASYNC103 - to its owner
+            failure = error
             self._failed(self._turn(handler, envelope), error)
         else:
             if is_coroutine(result):
                 work = result
             elif envelope.ask is not None:
                 self._turn(handler, envelope).returned(result)
+        # A task that it has started is not about the next message.
+        self._plain.message_type = None
+        self._tally.handled += 1
+        if watch is not None:
+            watch.ended(failure)
+        # Its traceback leads to this very frame.
+        failure = None
         if envelope.headers is not NO_HEADERS:
             current_activity.set(self._plain)
         return work
@@ -190,17 +217,26 @@ class Dispatcher:
     def _activity(self, handler: Handler, envelope: Envelope) -> Activity:
         handle = self.incarnation.handle
         return Activity(
-            self.seat.name, handle, envelope.headers, exclusive=handler.exclusive
+            self.seat.name,
+            handle,
+            envelope.headers,
+            exclusive=handler.exclusive,
+            message_type=type(envelope.message),
         )
+
+    def _watch(self, handler: Handler, envelope: Envelope) -> Watch:
+        return Watch(self._panel, self.seat.name, handler, envelope)
 
     async def _alone(self, turn: Turn, *arguments: object) -> None:
         """Run a handler in this task: an exclusive one, or one that cannot wait."""
         turn.envelope.place = turn
         current_activity.set(turn.activity)
         self.seat.mailbox.running.add(turn.activity)
+        self._running[turn] = None
         try:
             await self._handle(turn, *arguments)
         finally:
+            del self._running[turn]
             self.seat.mailbox.running.discard(turn.activity)
             current_activity.set(self._plain)
 
@@ -213,9 +249,11 @@ class Dispatcher:
             with turn.scope:
                 current_activity.set(turn.activity)
                 mailbox.running.add(turn.activity)
+                self._running[turn] = None
                 await self._handle(turn, envelope.message)
             self._time_out(turn)
         finally:
+            self._running.pop(turn, None)
             mailbox.running.discard(turn.activity)
             self._readers -= 1
             mailbox.ring()
@@ -301,11 +339,14 @@ class Dispatcher:
     # --- running
 
     async def _handle(self, turn: Turn, *arguments: object) -> None:
-        handler = turn.handler
+        handler, watch = turn.handler, None
+        if self._panel.is_watching:
+            watch = self._watch(handler, turn.envelope)
         try:
             result = handler.function(self.model, *arguments, *self._context(turn))
+            turn.work = result
             if handler.is_stream:
-                await self._pass_on(turn, result)
+                await turn.pass_on(result)
                 result = None
             elif is_coroutine(result):
                 if not handler.is_async:
@@ -313,20 +354,38 @@ class Dispatcher:
                     turn.activity.exclusive = True
                 result = await result
         except BaseException as error:  # noqa: BLE001, ASYNC103 - parted
-            cancelled, failure = part(error)
-            if failure is not None:
-                self._time_out(turn)
-                self._failed(turn, failure)
+            cancelled = self._broke_off(turn, error, watch)
             if cancelled is not None:
-                self._cut_off(turn)
                 raise cancelled from None  # noqa: ASYNC104 - it is
         else:
+            self._tally.handled += 1
             turn.returned(result)
             turn.let_go()
+            if watch is not None:
+                watch.ended()
         if turn.envelope.place is turn:
             turn.envelope.place = None
 
-    def _cut_off(self, turn: Turn) -> None:
+    def _broke_off(
+        self, turn: Turn, error: BaseException, watch: Watch | None
+    ) -> BaseException | None:
+        """Take what a handler has ended with, and return what of it is trio's."""
+        self._tally.handled += 1
+        cancelled, failure = part(error)
+        if failure is not None:
+            self._time_out(turn)
+            self._failed(turn, failure)
+        if cancelled is not None:
+            self._cut_off(turn, error)
+        if watch is not None:
+            watch.ended(failure or cancelled)
+        return cancelled
+
+    def _cut_off(self, turn: Turn, error: BaseException) -> None:
+        if turn.scope is None or not turn.scope.cancel_called:
+            self.seat.surroundings.overseer.cut_off(
+                self.seat.name, turn.envelope.message, turn.handler.function, error
+            )
         if turn.rescued is not None:
             # What it was to deal with is still there.
             self.verdicts.failed(*turn.rescued)
@@ -339,18 +398,6 @@ class Dispatcher:
         if turn.handler.wants_context:
             return (Context(self.incarnation, turn),)
         return ()
-
-    async def _pass_on(self, turn: Turn, items: AsyncGenerator[object]) -> None:
-        ask = turn.envelope.ask
-        async with aclosing(items):
-            async for item in items:
-                if ask is None:
-                    continue
-                if not _fits(turn.handler, item):
-                    ask.fail(wrong_reply(ask, turn.handler, item))
-                    return
-                assert ask.outlet is not None
-                await ask.outlet.put(item)
 
     def _failed(self, turn: Turn, error: BaseException) -> None:
         if turn.rescued is not None:
@@ -388,10 +435,6 @@ class Dispatcher:
         while self._errands:
             errand = self._errands.popleft()
             self._pass_judgement(errand.turn, errand.error)
-
-
-def _fits(handler: Handler, item: object) -> bool:
-    return handler.fits is None or handler.fits(item)
 
 
 def _is_pointless(envelope: Envelope) -> bool:

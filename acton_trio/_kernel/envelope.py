@@ -162,6 +162,9 @@ class Envelope:
     place: Place | None = attrs.field(default=None, init=False)
     """Where it is now; ``None`` before the mailbox and after the handler."""
 
+    queued_at: float = attrs.field(init=False)
+    """When it was queued, on trio's clock; not there unless somebody looks in."""
+
     def blockers(self) -> Collection[Activity]:
         """Return the code that has to return before this is dealt with."""
         if self.place is None or (self.ask is not None and not self.ask.is_open):

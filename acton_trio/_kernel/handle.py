@@ -10,12 +10,15 @@ import attrs
 import trio
 
 from .._base.errors import AskCycleError, UnknownChildError
-from .._base.util import publish_names, shown
+from .._base.util import name_of, publish_names, shown
+from .._policy.delivery import Delivery
 from .activity import waiting, waiting_activity
 from .addressee import Addressee
+from .checks import checked_type
 from .options import StartOptions
 from .seat import ActorState, Seat
 from .spawner import Idle, Spawner
+from .subscription import ActorSubscription, Terms
 
 __all__ = ["ActorHandle", "ActorStatus", "seat_of"]
 
@@ -133,7 +136,6 @@ class ActorHandle(Addressee):
         """
         await trio.lowlevel.checkpoint()
         _check_handle(child)
-        _check_handle(child)
         child._refuse_self()
         seat = child._seat
         if seat.state.is_final and seat.supervisor is self._seat:
@@ -170,6 +172,53 @@ class ActorHandle(Addressee):
     def _spawner(self) -> Spawner | None:
         occupant = self._seat.occupant
         return occupant.spawner if occupant is not None else None
+
+    # --- what is broadcast
+
+    def subscribe(
+        self,
+        message_type: type,
+        *,
+        delivery: Delivery = Delivery.BLOCK,
+        capacity: int | None = None,
+    ) -> ActorSubscription:
+        """Have the actor get what is broadcast of exactly that type.
+
+        Until it is called off, or the actor is down for good: it survives
+        restarts.  An actor has one subscription to a type; a second call only
+        changes how.
+
+        Args:
+            message_type: A message class that the actor handles.
+            delivery: What happens to a message while the actor is behind.
+            capacity: How many may wait to be handled, if others are dropped
+                for them; by default as many as its mailbox holds, and one of
+                `Delivery.LATEST`.
+
+        Raises:
+            TypeError: If it is no message class, or the actor has no handler
+                for it.
+            ActorStoppedError: If the actor is down.
+        """
+        handles = self._seat.handles
+        if handles is not None and not handles(checked_type(message_type)):
+            name = name_of(message_type)
+            msg = f"{self.name} has no handler for {name}, and would do nothing with it"
+            raise TypeError(msg)
+        if self._seat.state.is_final:
+            raise self._seat.stopped_error(self._seat.last_failure)
+        exchange = self._seat.surroundings.exchange
+        terms = Terms(delivery, capacity)
+        return exchange.subscribe_actor(self._seat, checked_type(message_type), terms)
+
+    def unsubscribe(self, message_type: type) -> None:
+        """Have the actor get no more of that type, if it has subscribed to it.
+
+        What is in its mailbox already is handled; whoever waits for room there
+        to broadcast it waits no more.
+        """
+        exchange = self._seat.surroundings.exchange
+        exchange.unsubscribe_actor(self._seat, checked_type(message_type))
 
     # --- how it is
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import CoroutineType
-from typing import Any, Final, TypeAlias, TypeGuard, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeGuard, TypeVar, overload
 
 import attrs
 
@@ -22,6 +23,8 @@ from .._messages.declare import (
     reply_type_of,
 )
 from .._messages.replies import admits_none, fits_reply
+from .._policy.delivery import Delivery
+from .subscription import Terms
 
 __all__ = [
     "ErrorTable",
@@ -54,24 +57,86 @@ class Mark:
 
     decorator: str
     exclusive: bool
+    terms: Terms | None = None
+    """How its message types are subscribed to, if they are."""
 
 
-def act_on(method: F) -> F:
+class _Declarator(Protocol):
+    def __call__(self, method: F, /) -> F: ...
+
+
+@overload
+def act_on(method: F, /) -> F: ...
+@overload
+def act_on(
+    *,
+    subscribe: bool,
+    delivery: Delivery = Delivery.BLOCK,
+    capacity: int | None = None,
+) -> _Declarator: ...
+def act_on(
+    method: F | None = None,
+    /,
+    *,
+    subscribe: bool = False,
+    delivery: Delivery = Delivery.BLOCK,
+    capacity: int | None = None,
+) -> F | _Declarator:
     """Declare a method as a read-only handler.
 
     It may overlap with other `act_on` handlers of its actor, never with a
     `mutate_on` one.  When its asker gives up it is cancelled.
+
+    Args:
+        method: The method.
+        subscribe: Whether the actor also gets what is broadcast of the type,
+            as by ``handle.subscribe``, from its start until it is down.
+        delivery: As of ``handle.subscribe``.
+        capacity: As of ``handle.subscribe``.
     """
-    return _mark(method, Mark("act_on", exclusive=False))
+    mark = Mark("act_on", False, _terms_of(subscribe, delivery, capacity))  # noqa: FBT003 - see Mark
+    return partial(_mark, mark) if method is None else _mark(mark, method)
 
 
-def mutate_on(method: F) -> F:
+@overload
+def mutate_on(method: F, /) -> F: ...
+@overload
+def mutate_on(
+    *,
+    subscribe: bool,
+    delivery: Delivery = Delivery.BLOCK,
+    capacity: int | None = None,
+) -> _Declarator: ...
+def mutate_on(
+    method: F | None = None,
+    /,
+    *,
+    subscribe: bool = False,
+    delivery: Delivery = Delivery.BLOCK,
+    capacity: int | None = None,
+) -> F | _Declarator:
     """Declare a method as an exclusive handler.
 
     Nothing else of its actor runs meanwhile.  When its asker gives up it
     completes all the same: half a change is worse than a wasted one.
+
+    Args:
+        method: The method.
+        subscribe: Whether the actor also gets what is broadcast of the type,
+            as by ``handle.subscribe``, from its start until it is down.
+        delivery: As of ``handle.subscribe``.
+        capacity: As of ``handle.subscribe``.
     """
-    return _mark(method, Mark("mutate_on", exclusive=True))
+    mark = Mark("mutate_on", True, _terms_of(subscribe, delivery, capacity))  # noqa: FBT003 - see Mark
+    return partial(_mark, mark) if method is None else _mark(mark, method)
+
+
+def _terms_of(
+    subscribe: bool,  # noqa: FBT001 - passed on
+    delivery: Delivery,
+    capacity: int | None,
+) -> Terms | None:
+    return Terms(delivery, capacity) if subscribe else None
 
 
 def on_error(method: F) -> F:
@@ -82,7 +147,7 @@ def on_error(method: F) -> F:
     taken.  It runs alone, before the next message.  What it returns is the
     reply, and the actor goes on.
     """
-    return _mark(method, Mark("on_error", exclusive=True))
+    return _mark(Mark("on_error", exclusive=True), method)
 
 
 def mark_of(member: object) -> Mark | None:
@@ -90,7 +155,7 @@ def mark_of(member: object) -> Mark | None:
     return getattr(member, _MARK, None)
 
 
-def _mark(method: F, mark: Mark) -> F:
+def _mark(mark: Mark, method: F) -> F:
     first = mark_of(method)
     if first is not None:
         msg = (
@@ -145,6 +210,9 @@ class Handler:
     none_replies: bool = False
     """Whether returning ``None`` is a reply."""
 
+    terms: Terms | None = None
+    """How the message type is subscribed to, if it is."""
+
     def goes_on(self, work: Work) -> Handler:
         """Return what is left to do, now that calling it has given *work*."""
 
@@ -186,6 +254,7 @@ def make_handler(
     *,
     exclusive: bool,
     where: str,
+    terms: Terms | None = None,
 ) -> Handler:
     """Return the handler that *function* is for messages of *message_type*.
 
@@ -193,7 +262,7 @@ def make_handler(
         TypeError: If it cannot be one; *where* says whose it was to be.
     """
     handler = _make(message_type, function, 2, "(self, message)", where)
-    handler = attrs.evolve(handler, exclusive=exclusive)
+    handler = attrs.evolve(handler, exclusive=exclusive, terms=terms)
     _check_stream(handler, where)
     return handler
 

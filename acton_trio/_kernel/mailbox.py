@@ -21,6 +21,7 @@ from .._base.patience import MailboxFullError
 from .activity import Activity
 from .envelope import Envelope, Result
 from .gates import GATES, may_enter
+from .instruments import QUIET, Panel
 from .tally import Tally
 
 __all__ = ["Mailbox", "never"]
@@ -54,6 +55,9 @@ class Mailbox:
 
     max_concurrency: int = 1
     """How many `act_on` handlers may overlap."""
+
+    panel: Panel = QUIET
+    """Who looks in."""
 
     exclusive_types: Collection[type] = attrs.field(default=(), init=False)
     """The message types that are handled alone."""
@@ -96,6 +100,16 @@ class Mailbox:
         """Whether nothing can be put in any more."""
         return self._closed is not None
 
+    @property
+    def in_line(self) -> int:
+        """How many messages wait for room."""
+        return len(self._line)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a message more is queued at once."""
+        return self._closed is None and self._size < self.capacity
+
     def serve(
         self, exclusive_types: Collection[type], is_held: Callable[[], bool] = never
     ) -> None:
@@ -109,6 +123,15 @@ class Mailbox:
         self._exclusive = self._none_up_to = _nothing
 
     # --- putting in
+
+    def check_open(self) -> None:
+        """Refuse what is to be put in later as what is put in now.
+
+        Raises:
+            ActorStoppedError: If the mailbox is closed.
+        """
+        if self._closed is not None:
+            raise self._closed()
 
     def put_nowait(self, envelope: Envelope) -> None:
         """Put *envelope* at the end of the queue.
@@ -148,10 +171,14 @@ class Mailbox:
 
         await trio.lowlevel.wait_task_rescheduled(leave_line)
 
-    def line_up(self, envelope: Envelope) -> None:
+    def line_up(
+        self, envelope: Envelope, admitted: Callable[[Result], None] | None = None
+    ) -> None:
         """Put *envelope* in the queue or, if that is full, in the line for it.
 
-        Its ask, if it has one, hears if the mailbox closes first.
+        Args:
+            envelope: Its ask, if it has one, hears if the mailbox closes first.
+            admitted: Hears how the wait in the line ends, if there is one.
         """
         if self._closed is not None:
             raise self._closed()
@@ -160,7 +187,7 @@ class Mailbox:
         if self._size < self.capacity:
             self._append(envelope)
         else:
-            self._stand_in_line(envelope, None)
+            self._stand_in_line(envelope, admitted)
 
     def put_urgent(self, envelope: Envelope) -> bool:
         """Put *envelope* before what others have sent, whether there is room or not.
@@ -190,6 +217,8 @@ class Mailbox:
         envelope.place = self
         self._queue.append(envelope)
         self._size += 1
+        if self.panel.is_watching:
+            envelope.queued_at = trio.current_time()
         self.ring()
 
     def queued(self) -> Sequence[Envelope]:
@@ -241,9 +270,13 @@ class Mailbox:
         self._size += 1
 
     def give_up(self, envelope: Envelope) -> None:
-        """Take *envelope* back: it is queued or in line, and will never run."""
-        envelope.place = None
+        """Take *envelope* back: nobody waits for its reply any more."""
         self.tally.expired += 1
+        self.withdraw(envelope)
+
+    def withdraw(self, envelope: Envelope) -> None:
+        """Take *envelope* out, which is queued or in line, and will never run."""
+        envelope.place = None
         if envelope in self._line:
             del self._line[envelope]
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import weakref
 from collections.abc import Callable, Collection
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 import attrs
 import trio
@@ -16,6 +16,7 @@ from .activity import Activity, Wait
 from .envelope import Ask
 from .mailbox import Mailbox
 from .spawner import Spawner
+from .subscription import ActorSubscription
 from .surroundings import DeadLetter, Surroundings
 from .waits import find_cycle
 
@@ -52,6 +53,10 @@ class Occupant(Protocol):
 
     def descendants(self) -> Collection[Activity]:
         """Return the code of its children, and theirs, that runs now."""
+        ...
+
+    def turns(self) -> tuple[Any, ...]:
+        """Return the `Turn` of each handler at work, built from what is built here."""
         ...
 
     def leave(self) -> None:
@@ -102,6 +107,9 @@ class Seat:
     accepts: tuple[type, ...] = attrs.field(default=(), init=False)
     """The message types that its actor handles."""
 
+    handles: Callable[[type], bool] | None = attrs.field(default=None, init=False)
+    """Says whether its actor handles a type; ``None`` before it was built."""
+
     stop_ordered: bool = attrs.field(default=False, init=False)
     """Whether the seat is to be vacated for good."""
 
@@ -116,6 +124,14 @@ class Seat:
 
     occupant: Occupant | None = attrs.field(default=None, init=False)
     """Who sits here; nobody between two incarnations."""
+
+    declared: set[type] = attrs.field(factory=set[type], init=False)
+    """The message types that its actor has once subscribed to by declaration."""
+
+    subscriptions: dict[type, ActorSubscription] = attrs.field(
+        factory=dict[type, ActorSubscription], init=False
+    )
+    """What its actor gets of what is broadcast, by type."""
 
     recall: Callable[[], None] = attrs.field(default=_nobody, init=False)
     """Calls off the next incarnation, if one is waited for."""
@@ -169,12 +185,19 @@ class Seat:
         self.state = state
         self._news.unpark_all()
 
+    def close(self, cause: BaseException | None = None) -> None:
+        """Take no more messages, neither now nor when they would be due."""
+        self.mailbox.close(lambda: self.stopped_error(cause))
+        self.surroundings.timetable.abandon(self.mailbox)
+
     def vacate(
         self, cause: BaseException | None, state: ActorState = ActorState.DOWN
     ) -> None:
         """Declare the seat empty for good, and answer whoever still waits."""
         self.last_failure = cause or self.last_failure
-        self.mailbox.close(lambda: self.stopped_error(cause))
+        if self.subscriptions:
+            self.surroundings.exchange.forget(self)
+        self.close(cause)
         for envelope in self.mailbox.empty():
             if envelope.ask is not None:
                 envelope.ask.fail(self.stopped_error(cause))

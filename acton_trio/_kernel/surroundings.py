@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import attrs
 
 from .._base.util import publish_names
 from .._messages.declare import message
+from .instruments import Panel
 from .patience import Patience
+from .subscription import ActorSubscription, Terms
+from .timetable import Timetable
 
 __all__ = ["DeadLetter", "Surroundings"]
 
@@ -30,6 +34,38 @@ class DeadLetter:
     """The exception that ended it, if one did."""
 
 
+class Exchange(Protocol):
+    """Where actors subscribe: the broker, as far as they need one."""
+
+    def subscribe_actor(
+        self, seat: Any, message_type: type, terms: Terms
+    ) -> ActorSubscription:
+        """Have the actor in *seat* get what is broadcast of that type."""
+        ...
+
+    def unsubscribe_actor(self, seat: Any, message_type: type) -> None:
+        """Have the actor in *seat* get no more of that type."""
+        ...
+
+    def forget(self, seat: Any) -> None:
+        """Call off all that the actor in *seat* has subscribed to: it is down."""
+        ...
+
+
+class Overseer(Protocol):
+    """Who takes note of how a runtime ends."""
+
+    def cut_off(
+        self, actor: str, message: object, function: Callable[..., Any], error: Any
+    ) -> None:
+        """Take note of a handler that was cancelled along with its actor."""
+        ...
+
+    def ended(self, cell: Any) -> None:
+        """Take note of an incarnation that is no more."""
+        ...
+
+
 @attrs.define(eq=False)
 class Surroundings:
     """The services that every actor of a runtime shares; live as long as it."""
@@ -40,8 +76,20 @@ class Surroundings:
     patience: Patience
     """Ends the asks whose time is up."""
 
+    timetable: Timetable
+    """Sends messages when they are due."""
+
     dead_letter: Callable[[DeadLetter], None]
     """Takes what nobody else will."""
+
+    exchange: Exchange
+    """Where actors subscribe."""
+
+    overseer: Overseer
+    """Takes note of how it all ends."""
+
+    panel: Panel = attrs.field(factory=Panel)
+    """Who looks in."""
 
     runtime: object = None
     """The `Runtime`, once there is one; the kernel only hands it on."""

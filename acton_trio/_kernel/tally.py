@@ -14,6 +14,9 @@ __all__ = ["Tally"]
 class Tally:
     """What is counted of one actor; lives as long as its seat."""
 
+    handled: int = 0
+    """Messages whose handler has ended, whichever way."""
+
     expired: int = 0
     """Messages that were taken back, or had lost their point, unhandled."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import aclosing
 from typing import final
 
 import attrs
@@ -39,6 +40,9 @@ class Turn:
 
     has_replied: bool = False
     """Whether the handler has answered, or can, by other means than returning."""
+
+    work: object = attrs.field(default=None, init=False)
+    """What calling the handler has given, if that goes on."""
 
     rescued: tuple[Turn, BaseException] | None = attrs.field(default=None, init=False)
     """The turn that failed, and how, if this is the `on_error` for it."""
@@ -88,6 +92,23 @@ class Turn:
             return
         if ask is not None and not self.has_replied:
             ask.fail(NoReplyError(ask.actor, ask.request))
+
+    async def pass_on(self, items: AsyncGenerator[object]) -> None:
+        """Hand *items* on, one by one, to whoever reads the stream.
+
+        Cancellation:
+            The generator is closed.
+        """
+        ask, handler = self.envelope.ask, self.handler
+        async with aclosing(items):
+            async for item in items:
+                if ask is None:
+                    continue
+                if handler.fits is not None and not handler.fits(item):
+                    ask.fail(wrong_reply(ask, handler, item))
+                    return
+                assert ask.outlet is not None
+                await ask.outlet.put(item)
 
     def take_address(self) -> ReplyAddress:
         """Return where the reply can be sent to later, the same one each time."""

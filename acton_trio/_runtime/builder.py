@@ -14,6 +14,8 @@ from .._kernel.context import Context
 from .._kernel.handle import ActorHandle
 from .._kernel.handlers import Handler, make_error_handler, make_handler
 from .._kernel.seat import Seat
+from .._kernel.subscription import Terms
+from .._policy.delivery import Delivery
 from .._policy.spec import ChildSpec
 from .._supervision.supervisor import Supervisor
 
@@ -85,21 +87,36 @@ class IdleActor(Generic[ModelT]):
         message_type: type[MessageT],
         handler: Callable[[ModelT, MessageT], object]
         | Callable[[ModelT, MessageT, Context], object],
+        *,
+        subscribe: bool = False,
+        delivery: Delivery = Delivery.BLOCK,
+        capacity: int | None = None,
     ) -> Self:
         """Have *handler* read for messages of *message_type*; see `act_on`."""
-        return self._add(message_type, handler, exclusive=False)
+        terms = Terms(delivery, capacity) if subscribe else None
+        return self._add(message_type, handler, terms, exclusive=False)
 
     def mutate_on(
         self,
         message_type: type[MessageT],
         handler: Callable[[ModelT, MessageT], object]
         | Callable[[ModelT, MessageT, Context], object],
+        *,
+        subscribe: bool = False,
+        delivery: Delivery = Delivery.BLOCK,
+        capacity: int | None = None,
     ) -> Self:
         """Have *handler* alone with messages of *message_type*; see `mutate_on`."""
-        return self._add(message_type, handler, exclusive=True)
+        terms = Terms(delivery, capacity) if subscribe else None
+        return self._add(message_type, handler, terms, exclusive=True)
 
     def _add(
-        self, message_type: type, function: Callable[..., object], *, exclusive: bool
+        self,
+        message_type: type,
+        function: Callable[..., object],
+        terms: Terms | None,
+        *,
+        exclusive: bool,
     ) -> Self:
         self._refuse_started()
         decorator = "mutate_on" if exclusive else "act_on"
@@ -107,7 +124,9 @@ class IdleActor(Generic[ModelT]):
         if message_type in self._added.handlers:
             msg = f"{where}: {name_of(message_type)} has a handler already"
             raise TypeError(msg)
-        handler = make_handler(message_type, function, exclusive=exclusive, where=where)
+        handler = make_handler(
+            message_type, function, exclusive=exclusive, where=where, terms=terms
+        )
         return self._with(Behaviour(handlers={message_type: handler}))
 
     def on_error(

@@ -15,14 +15,16 @@ from typing import Any, Final, Protocol, TypeVar, Unpack
 import attrs
 import trio
 
+from .._base.errors import ActorStoppedError
 from .._base.ids import check_name, ern_of, type_id
 from .._base.util import name_of, shown
-from .._kernel.cell import Recipe
+from .._kernel.cell import Cell, Recipe
 from .._kernel.handle import ActorHandle
 from .._kernel.mailbox import Mailbox
 from .._kernel.options import StartOptions
 from .._kernel.seat import Seat
 from .._kernel.spawner import Idle
+from .._kernel.statistics import RuntimeSnapshot
 from .._kernel.surroundings import Surroundings
 from .._messages.registry import MessageRegistry
 from .._policy.limits import RestartLimit
@@ -34,6 +36,7 @@ from .._supervision.supervisor import Supervisor
 from .builder import IdleActor, Plan
 from .config import Config
 from .exposure import Exposure
+from .shutdown import Overseer, ShutdownReport
 from .signals import SignalWatch
 
 __all__ = ["Door", "RuntimeCore", "place"]
@@ -82,6 +85,7 @@ class RuntimeCore:
     """Where runs what the actors need, until the last of them is down."""
 
     signals: SignalWatch
+    overseer: Overseer
     exposure: Exposure = attrs.field(factory=Exposure, init=False)
     doors: list[Door] = attrs.field(factory=list["Door"], init=False)
     """What lets messages in from outside; each is drained before any actor."""
@@ -113,7 +117,8 @@ class RuntimeCore:
                 object that holds its state, of a class decorated with `actor`.
             *args: What it is called with.
             name: 1 to 63 letters, digits, ``-``, ``_`` or ``.``; by default
-                the factory's name and a number.
+                the factory's name and a number, or for a factory without a
+                name ``config.defaults.actor_name``, "actor".
             mailbox_capacity: How many messages may be queued; by default
                 ``config.limits.actor_inbox_capacity``, 512.
             max_concurrency: How many `act_on` handlers may overlap; by default
@@ -164,6 +169,9 @@ class RuntimeCore:
         Cancellation:
             The half-started actor is down before this leaves.
         """
+        if self.overseer.is_ending and supervisor is self.root:
+            name = options.get("name") or "an actor"
+            raise ActorStoppedError(name, "cannot start: the runtime is stopping")
         if isinstance(factory, IdleActor):
             if args or options:
                 raise TypeError(_ALREADY_BUILT)
@@ -231,8 +239,9 @@ class RuntimeCore:
     def made_up_name(self, stem: str, supervisor: Supervisor) -> str:
         """Return a name that no child of *supervisor* has, beginning with *stem*."""
         stem = re.sub("[^A-Za-z0-9_.-]", "", stem)[:40]
+        stem = stem or self.config.defaults.actor_name
         # Somebody may have chosen the very name that would be made up next.
-        names = (f"{stem or 'actor'}-{number}" for number in self._numbers)
+        names = (f"{stem}-{number}" for number in self._numbers)
         return next(name for name in names if not supervisor.has(name))
 
     def ipc_expose(self, name: str, handle: ActorHandle) -> None:
@@ -259,6 +268,40 @@ class RuntimeCore:
         """Return the running actor called *name*, or at that path: ``prices/alpha``."""
         return self.root.find(name)
 
+    def snapshot(self) -> RuntimeSnapshot:
+        """Return how all actors are at this moment: plain data, for people and tools.
+
+        What a handler is at work on is seen if it waits; a plain function does
+        not.  Nothing changes, and nobody is asked.
+        """
+        return RuntimeSnapshot(
+            trio.current_time(), self.root.is_closing, self.root.snapshots()
+        )
+
+    @property
+    def instruments(self) -> tuple[object, ...]:
+        """Who looks in, in the order in which they are told."""
+        return self.surroundings.panel.instruments
+
+    def add_instrument(self, instrument: object) -> None:
+        """Have *instrument* told what happens from now on; once is enough.
+
+        Args:
+            instrument: An `Instrument`, or any object with some of its methods.
+
+        Raises:
+            TypeError: If it has none of them, or one is asynchronous.
+        """
+        self.surroundings.panel.add(instrument)
+
+    def remove_instrument(self, instrument: object) -> None:
+        """Tell *instrument* nothing more, but the end of what it saw begin.
+
+        Raises:
+            KeyError: If it is not told anything, perhaps because it has raised.
+        """
+        self.surroundings.panel.remove(instrument)
+
     async def shutdown_all(self) -> None:
         """Stop all actors, the last started first, and start no more.
 
@@ -269,11 +312,34 @@ class RuntimeCore:
             The actors that were not yet told to stop run on.
         """
         await trio.lowlevel.checkpoint()
+        self.begin_end()
         with trio.move_on_after(self.config.timeouts.system_shutdown) as budget:
+            if not self.root.is_closing:
+                # What is broadcast is where it is handled before anybody stops,
+                # if that is not for somebody who takes nothing any more.
+                with trio.move_on_after(self.config.timeouts.actor_shutdown):
+                    await self.broker.flush_actors()
             await self.root.stop_all()
         if budget.cancelled_caught:
             self.root.cancel_all("timeouts.system_shutdown has passed")
             await self.root.stop_all()
+
+    def begin_end(self) -> None:
+        """Refuse new actors, and take note of how those that there are end."""
+        self.overseer.begin(self.services, self._cells)
+
+    def _cells(self) -> Iterator[Cell]:
+        for seat in self.root.seats():
+            if isinstance(seat.occupant, Cell):
+                yield seat.occupant
+
+    @property
+    def shutdown_report(self) -> ShutdownReport | None:
+        """How the runtime has ended; ``None`` until it begins to.
+
+        It is complete when the block of `open_runtime` was left.
+        """
+        return self.overseer.report() if self.overseer.is_ending else None
 
     async def wait_for_signal(self) -> signal.Signals:
         """Wait for SIGINT or SIGTERM, and return which one came first.
@@ -324,7 +390,8 @@ async def place(
         ern = ern_of(name, identifier)
     else:
         ern = f"{supervisor.seat.id}/{name}"
-    mailbox = Mailbox(path, plan.mailbox_capacity, plan.max_concurrency)
+    panel = runtime.surroundings.panel
+    mailbox = Mailbox(path, plan.mailbox_capacity, plan.max_concurrency, panel)
     handle = make_handle(Seat(path, ern, mailbox, runtime.surroundings))
     await supervisor.start(handle, recipe, plan.spec)
     if plan.exposed_as is not False:

@@ -11,8 +11,7 @@ has to clean up.  A second task stands unshielded beside it, only to notice::
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Generic, TypeAlias, TypeVar
@@ -22,23 +21,29 @@ import trio
 
 from .._base.errors import ActorStoppedError
 from .._base.util import shown
+from .._kernel.instruments import Panel
 from .._kernel.patience import Patience
+from .._kernel.seat import Seat
 from .._kernel.surroundings import DeadLetter, Surroundings
+from .._kernel.timetable import Timetable
 from .._services.broker import Broker
+from .._supervision.events import SupervisionEvent
 from .._supervision.household import Household
+from .._supervision.instruments import announce_to
 from .._supervision.supervisor import Supervisor
 from .config import Config
+from .logs import make_panel
 from .runtime import RuntimeCore
+from .shutdown import Overseer
 from .signals import SignalWatch
 
 __all__ = ["open_scope"]
 
-_log = logging.getLogger("acton_trio")
-
 RuntimeT = TypeVar("RuntimeT", bound=RuntimeCore)
 
 Maker: TypeAlias = Callable[
-    [Config, Broker, Surroundings, Supervisor, trio.Nursery, SignalWatch], RuntimeT
+    [Config, Broker, Surroundings, Supervisor, trio.Nursery, SignalWatch, Overseer],
+    RuntimeT,
 ]
 """Makes a runtime of all that it needs."""
 
@@ -49,6 +54,7 @@ class _House(Generic[RuntimeT]):
 
     make: Maker[RuntimeT]
     config: Config
+    panel: Panel
     body: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     """Around the body of the block: a failure that nobody handles ends it."""
 
@@ -71,22 +77,37 @@ class _House(Generic[RuntimeT]):
 
     async def _hold(self) -> None:
         patience = Patience(self.config.timeouts.ask)
+        timetable = Timetable()
         broker = Broker()
+        overseer = Overseer(self.config.timeouts.actor_shutdown)
         with trio.CancelScope(shield=True):
             async with trio.open_nursery() as services:
                 services.start_soon(patience.run, name="ask timeouts")
+                services.start_soon(timetable.run, name="timers")
                 async with trio.open_nursery() as actors:
                     surroundings = Surroundings(
                         self.config.timeouts.actor_shutdown,
                         patience,
-                        partial(_announce_dead_letter, broker),
+                        timetable,
+                        partial(_announce_dead_letter, broker, self.panel),
+                        broker,
+                        overseer,
+                        self.panel,
                     )
-                    household = Household(actors, broker.announce)
+                    household = Household(
+                        actors, partial(_announce, broker, self.panel)
+                    )
                     root = Supervisor("runtime", household, self._give_up)
                     household.adopt = root.adopt
-                    watch = SignalWatch(self.end)
+                    watch = SignalWatch(self._force)
                     self.runtime = self.make(
-                        self.config, broker, surroundings, root, services, watch
+                        self.config,
+                        broker,
+                        surroundings,
+                        root,
+                        services,
+                        watch,
+                        overseer,
                     )
                     surroundings.runtime = self.runtime
                     household.place = self.runtime.start_under
@@ -102,6 +123,11 @@ class _House(Generic[RuntimeT]):
         self.body.cancel(reason=reason)
         self.cancel(reason)
 
+    def _force(self, reason: str) -> None:
+        assert self.runtime is not None
+        self.runtime.overseer.is_forced = True
+        self.end(reason)
+
     def _give_up(self, failure: BaseException) -> None:
         self.failures.append(failure)
         self.end(f"an actor failed: {shown(failure)}")
@@ -110,6 +136,7 @@ class _House(Generic[RuntimeT]):
         """Have all actors end now: handlers are cancelled, clean-up runs."""
         if self.runtime is None:
             return
+        self.runtime.begin_end()
         for door in self.runtime.doors:
             door.cancel(reason)
         self.runtime.root.cancel_all(reason)
@@ -117,6 +144,7 @@ class _House(Generic[RuntimeT]):
     async def clear(self) -> None:
         """Drain what lets messages in, then the actors; return when all is down."""
         assert self.runtime is not None
+        self.runtime.begin_end()
         with self._clearing:
             for door in reversed(self.runtime.doors.copy()):
                 await door.shutdown_gracefully()
@@ -137,12 +165,13 @@ class _House(Generic[RuntimeT]):
 async def open_scope(
     make: Maker[RuntimeT],
     config: Config,
+    instruments: Iterable[object] = (),
 ) -> AsyncGenerator[RuntimeT, None]:
     """Open the scope that actors live in, around the runtime that *make* makes.
 
     What it promises is written at `open_runtime`.
     """
-    house = _House(make, config)
+    house = _House(make, config, make_panel(config, instruments))
     body_error: BaseException | None = None
     async with trio.open_nursery() as outer:
         # Not with `start`, which delivers nothing into a cancelled scope: below
@@ -173,12 +202,16 @@ async def open_scope(
     await trio.lowlevel.checkpoint_if_cancelled()
 
 
-def _announce_dead_letter(broker: Broker, letter: DeadLetter) -> None:
-    broker.announce(letter)
-    _log.warning(
-        "dead letter for %s: %s: %r",
-        letter.target,
-        letter.reason,
-        letter.message,
-        exc_info=letter.error,
-    )
+def _announce_dead_letter(broker: Broker, panel: Panel, letter: DeadLetter) -> None:
+    # One about one could go on for ever: whoever looks in still sees it.
+    if not isinstance(letter.message, DeadLetter):
+        broker.announce(letter)
+    if panel.dead_letter:
+        panel.tell(panel.dead_letter, letter)
+
+
+def _announce(
+    broker: Broker, panel: Panel, event: SupervisionEvent, told: Seat | None
+) -> None:
+    broker.announce(event, told)
+    announce_to(panel, event)

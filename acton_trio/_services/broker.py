@@ -2,58 +2,54 @@
 
 from __future__ import annotations
 
-import enum
+import typing
 from collections import deque
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from typing import Any, Generic, Self, TypeVar, final
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import ExitStack, asynccontextmanager
+from typing import Any, Final, Generic, Protocol, Self, TypeVar, final
 
 import attrs
 import trio
 
-from .._base.util import name_of, publish_names
+from .._base.util import publish_names
+from .._kernel.activity import Activity, current_activity, waiting, waiting_activity
+from .._kernel.checks import checked_type
+from .._kernel.handle import ActorHandle, seat_of
+from .._kernel.seat import Seat
+from .._kernel.subscription import (
+    ActorSubscription,
+    Parcel,
+    SubscriptionStatistics,
+    Terms,
+)
+from .._kernel.waits import find_cycle
 from .._messages.declare import is_message
+from .._policy.delivery import Delivery
 
-__all__ = ["Broker", "Delivery", "Subscription", "SubscriptionStatistics"]
+__all__ = ["Broker", "Subscription"]
 
 T = TypeVar("T")
 
-
-class Delivery(enum.Enum):
-    """What happens to a message for a subscriber who is behind."""
-
-    BLOCK = "block"
-    """`Broker.broadcast` waits until there is room for it."""
-
-    DROP_OLDEST = "drop_oldest"
-    """The one that has waited longest is dropped for it."""
-
-    DROP_NEWEST = "drop_newest"
-    """It is dropped itself."""
-
-    LATEST = "latest"
-    """All that wait are dropped for it."""
+# By how many messages plain code may be behind, if it does not say.
+_USUAL: Final = 1024
 
 
-@attrs.frozen
-class SubscriptionStatistics:
-    """What one subscription has counted so far; a snapshot."""
+class _Subscriber(Protocol):
+    """Who gets what is broadcast of some type."""
 
-    delivered: int
-    """Messages that its reader was given."""
+    def put(
+        self, message: Any, sender: Activity | None, *, waits: bool
+    ) -> Parcel | None:
+        """Take *message* in; return what to wait for, if its sender has to wait."""
+        ...
 
-    dropped: int
-    """Messages that it was not, being behind."""
+    def parcels(self) -> Iterable[Parcel]:
+        """Return what has no room yet."""
+        ...
 
-
-@final
-@attrs.define(eq=False)
-class _Parcel(Generic[T]):
-    """A message for a subscription that has no room for it yet."""
-
-    message: T
-    taken: trio.Event = attrs.field(factory=trio.Event, init=False)
-    """Set once it has room, or nobody wants it any more."""
+    def close(self) -> None:
+        """Take nothing more in, and keep nobody waiting."""
+        ...
 
 
 @final
@@ -68,7 +64,7 @@ class Subscription(Generic[T]):
     _capacity: int
     _queue: deque[T] = attrs.field(factory=deque[T], init=False)
     # Invariant: the line is empty, or the queue is full.
-    _line: deque[_Parcel[T]] = attrs.field(factory=deque["_Parcel[T]"], init=False)
+    _line: deque[Parcel] = attrs.field(factory=deque[Parcel], init=False)
     _delivered: int = attrs.field(default=0, init=False)
     _dropped: int = attrs.field(default=0, init=False)
     _readers: trio.lowlevel.ParkingLot = attrs.field(
@@ -101,40 +97,49 @@ class Subscription(Generic[T]):
         self._delivered += 1
         if self._line:
             parcel = self._line.popleft()
-            self._queue.append(parcel.message)
+            self._queue.append(typing.cast("T", parcel.message))
             parcel.taken.set()
+            self._readers.unpark()
         return message
 
     def statistics(self) -> SubscriptionStatistics:
         """Return what was counted so far."""
         return SubscriptionStatistics(self._delivered, self._dropped)
 
-    def put(self, message: T) -> _Parcel[T] | None:
+    def put(
+        self,
+        message: T,
+        sender: Activity | None,  # noqa: ARG002 - nobody replies
+        *,
+        waits: bool,
+    ) -> Parcel | None:
         """Take *message* in, drop what there is no room for, or have it wait.
 
         Returns:
             What to wait for, if it has to wait: `Delivery.BLOCK` alone.
         """
-        if len(self._queue) < self._capacity:
-            self._queue.append(message)
-            self._readers.unpark()
-            return None
-        match self._delivery:
-            case Delivery.BLOCK:
-                parcel = _Parcel(message)
-                self._line.append(parcel)
-                return parcel
-            case Delivery.DROP_OLDEST:
-                self._queue.popleft()
-                self._dropped += 1
-            case Delivery.DROP_NEWEST:
+        waiting = len(self._queue)
+        if self._delivery is Delivery.BLOCK and waiting >= self._capacity:
+            if not waits and len(self._line) >= self._capacity:
                 self._dropped += 1
                 return None
-            case Delivery.LATEST:
-                self._dropped += len(self._queue)
-                self._queue.clear()
+            parcel = Parcel(message)
+            self._line.append(parcel)
+            return parcel
+        count = self._delivery.to_drop(waiting, self._capacity)
+        if count is None:
+            self._dropped += 1
+            return None
+        for _ in range(count):
+            self._queue.popleft()
+            self._dropped += 1
         self._queue.append(message)
+        self._readers.unpark()
         return None
+
+    def parcels(self) -> tuple[Parcel, ...]:
+        """Return what has no room yet."""
+        return tuple(self._line)
 
     def close(self) -> None:
         """Take nothing more in, and keep nobody waiting."""
@@ -147,8 +152,9 @@ class Subscription(Generic[T]):
 class Broker:
     """Typed publish and subscribe; lives as long as its runtime."""
 
-    _subscriptions: dict[type, list[Subscription[Any]]] = attrs.field(
-        factory=dict[type, "list[Subscription[Any]]"], init=False
+    # By whom: a `Subscription`, or the seat of an actor.
+    _subscribers: dict[type, dict[object, _Subscriber]] = attrs.field(
+        factory=dict[type, "dict[object, _Subscriber]"], init=False
     )
 
     async def broadcast(self, message: object) -> None:
@@ -156,7 +162,8 @@ class Broker:
 
         Each gets it in the order of the broadcasts, and none because of
         another any later.  This returns once those have room for it who want
-        to be waited for.
+        to be waited for.  An actor does not wait for itself, nor for one that
+        has room only when its own handler has returned.
 
         Raises:
             TypeError: If it is not a message.
@@ -168,30 +175,126 @@ class Broker:
             msg = f"{message!r} is not a message: decorate its class with @message"
             raise TypeError(msg)
         await trio.lowlevel.checkpoint()
-        for parcel in self.announce(message):
-            await parcel.taken.wait()
+        await self._wait_for(self._hand_out(message, current_activity.get()))
 
-    def announce(self, message: object) -> list[_Parcel[object]]:
+    async def flush(self) -> None:
+        """Wait until all that was broadcast before is where it is handled or read.
+
+        That is in the mailboxes of actors, and with the readers of `subscribe`;
+        what was dropped there is not waited for.  An ask that follows is
+        handled after it.
+
+        Cancellation:
+            Only the waiting ends.
+        """
+        await trio.lowlevel.checkpoint()
+        await self._wait_for(self._parcels())
+
+    async def flush_actors(self) -> None:
+        """Wait as `flush` does, but for actors alone: readers may have gone.
+
+        Cancellation:
+            Only the waiting ends.
+        """
+        await trio.lowlevel.checkpoint()
+        await self._wait_for(each for each in self._parcels() if each.envelope)
+
+    def _parcels(self) -> list[Parcel]:
+        return [
+            parcel
+            for group in self._subscribers.values()
+            for each in group.values()
+            for parcel in each.parcels()
+        ]
+
+    def announce(self, message: object, besides: Seat | None = None) -> None:
         """Give *message* to all who have subscribed, without waiting for any.
 
-        Returns:
-            What to wait for, one for each who wants that and has no room.
+        Args:
+            message: What is told.
+            besides: The seat of an actor that has been told already.
         """
+        self._hand_out(message, None, waits=False, besides=besides)
+
+    def _hand_out(
+        self,
+        message: object,
+        sender: Activity | None,
+        *,
+        waits: bool = True,
+        besides: Seat | None = None,
+    ) -> list[Parcel]:
+        subscribers = self._subscribers.get(type(message))
+        if not subscribers:
+            return []
         parcels = [
-            each.put(message) for each in self._subscriptions.get(type(message), [])
+            each.put(message, sender, waits=waits)
+            for key, each in [*subscribers.items()]
+            if besides is None or key is not besides
         ]
         return [parcel for parcel in parcels if parcel is not None]
 
+    async def _wait_for(self, parcels: Iterable[Parcel]) -> None:
+        """Wait until all of *parcels* are taken, but those that wait for this code."""
+        activity = waiting_activity()
+        own = _seat_of(activity)
+        with ExitStack() as waits:
+            due = [each for each in parcels if not _is_circle(each, activity, own)]
+            for parcel in due:
+                if parcel.envelope is not None:
+                    waits.enter_context(waiting(parcel.envelope))
+            for parcel in due:
+                await parcel.taken.wait()
+
+    # --- who subscribes
+
+    def subscribe_actor(
+        self, seat: Seat, message_type: type, terms: Terms
+    ) -> ActorSubscription:
+        """Have the actor in *seat* get what is broadcast of that type.
+
+        If it does already it keeps what it has, under the new terms.
+        """
+        known = seat.subscriptions.get(message_type)
+        if known is not None:
+            known.terms = terms
+            return known
+        subscription = ActorSubscription(message_type, seat.mailbox, terms)
+        seat.subscriptions[message_type] = subscription
+        self._add(message_type, seat, subscription)
+        return subscription
+
+    def unsubscribe_actor(self, seat: Seat, message_type: type) -> None:
+        """Have the actor in *seat* get no more of that type."""
+        subscription = seat.subscriptions.pop(message_type, None)
+        if subscription is not None:
+            self._remove(message_type, seat)
+            subscription.close()
+
+    def forget(self, seat: Seat) -> None:
+        """Call off all that the actor in *seat* has subscribed to: it is down."""
+        for message_type in [*seat.subscriptions]:
+            self.unsubscribe_actor(seat, message_type)
+
+    def _add(self, message_type: type, key: object, subscriber: _Subscriber) -> None:
+        self._subscribers.setdefault(message_type, {})[key] = subscriber
+
+    def _remove(self, message_type: type, key: object) -> None:
+        group = self._subscribers[message_type]
+        del group[key]
+        if not group:
+            del self._subscribers[message_type]
+
     def has_subscribers(self, message_type: type) -> bool:
         """Return whether anybody has subscribed to *message_type*."""
-        return bool(self._subscriptions.get(message_type))
+        return message_type in self._subscribers
 
     @asynccontextmanager
     async def subscribe(
         self,
         *message_types: type[T],
         delivery: Delivery = Delivery.DROP_OLDEST,
-        capacity: int = 1024,
+        capacity: int | None = None,
     ) -> AsyncGenerator[Subscription[T], None]:
         """Read the messages of these types, as they are broadcast.
 
@@ -204,7 +307,8 @@ class Broker:
         Args:
             *message_types: What to read; exactly these types.
             delivery: What happens to messages while the reader is behind.
-            capacity: By how many messages it may be.
+            capacity: By how many messages it may be; by default 1024, and one
+                of `Delivery.LATEST`.
 
         Raises:
             TypeError: If one of them is not a message class.
@@ -213,21 +317,38 @@ class Broker:
             Nothing is subscribed to.
         """
         for each in message_types:
-            if not is_message(each):
-                msg = f"{name_of(each)} is not a message class"
-                raise TypeError(msg)
-        subscription = Subscription[T](delivery, capacity)
+            checked_type(each)
+        terms = Terms(delivery, capacity)
+        subscription = Subscription[T](delivery, terms.capacity_of(_USUAL))
+        # One that is named twice is still read once.
+        message_types = tuple(dict.fromkeys(message_types))
         for each in message_types:
-            self._subscriptions.setdefault(each, []).append(subscription)
+            self._add(each, subscription, subscription)
         try:
             await trio.lowlevel.checkpoint()
             yield subscription
         finally:
             subscription.close()
             for each in message_types:
-                self._subscriptions[each].remove(subscription)
+                self._remove(each, subscription)
 
 
-publish_names(
-    globals(), ["Broker", "Delivery", "Subscription", "SubscriptionStatistics"]
-)
+def _seat_of(activity: Activity | None) -> Seat | None:
+    if activity is None or not isinstance(activity.actor, ActorHandle):
+        return None
+    return seat_of(activity.actor)
+
+
+def _is_circle(parcel: Parcel, activity: Activity | None, own: Seat | None) -> bool:
+    """Return whether there is room only when the code of *activity* has returned.
+
+    It is in line then, and there will be room without anybody waiting for it.
+    """
+    if activity is None or own is None or parcel.envelope is None:
+        return False
+    if parcel.envelope.place is own.mailbox:
+        return True
+    return find_cycle(parcel.envelope.blockers(), activity) is not None
+
+
+publish_names(globals(), ["Broker", "Subscription"])

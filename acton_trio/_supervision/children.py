@@ -9,9 +9,11 @@ import attrs
 import trio
 
 from .._kernel.cell import Cell, Recipe
+from .._kernel.events import ActorStarted, ActorStopped
 from .._kernel.handle import ActorHandle
 from .._kernel.seat import ActorState, Seat
 from .._kernel.spawner import Spawner
+from .._kernel.statistics import ActorSnapshot
 from .._policy.limits import RestartWindow
 from .._policy.plan import Sibling
 from .._policy.policies import TerminationReason
@@ -27,6 +29,10 @@ class Keeper(Spawner, Protocol):
 
     def seats(self) -> tuple[Seat, ...]:
         """Return the seats of all children and theirs, of those that start too."""
+        ...
+
+    def snapshots(self) -> tuple[ActorSnapshot, ...]:
+        """Return how all children and theirs are now."""
         ...
 
     def started(self, child: Child) -> None:
@@ -127,6 +133,15 @@ class Child:
         self.failure = failure
         self.seat.last_failure = failure or self.seat.last_failure
 
+    def tell_end(self, cell: Cell) -> None:
+        """Tell those who look in that *cell*, if it has started, is no more."""
+        panel, seat = self.seat.surroundings.panel, self.seat
+        if panel.actor_stopped and cell.has_started:
+            event = ActorStopped(
+                seat.name, seat.id, cell.generation, self.reason, self.failure
+            )
+            panel.tell(panel.actor_stopped, event)
+
     def news_of_start(self, supervisor: str) -> ChildSupervised | ChildRestarted:
         """Return what others may want to know, now that it takes messages."""
         if self.backoff is None:
@@ -155,6 +170,10 @@ class Child:
         self.settled.set()
         self.window.started(trio.current_time())
         self.seat.enter(ActorState.RUNNING)
+        panel, seat = self.seat.surroundings.panel, self.seat
+        if panel.actor_started:
+            event = ActorStarted(seat.name, seat.id, seat.generation)
+            panel.tell(panel.actor_started, event)
         self.keeper.started(self)
 
     def failed(self) -> None:

@@ -1,7 +1,8 @@
 """What others may want to know of a supervisor's children.
 
 All of it is broadcast.  An actor that has a handler for one of these gets those
-about its own children besides, before the messages that others have sent.
+about its own children in any case, before the messages that others have sent; if
+it has subscribed too, it gets each of them once.
 """
 
 from __future__ import annotations

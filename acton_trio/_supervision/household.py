@@ -10,6 +10,7 @@ import trio
 
 from .._kernel.handle import ActorHandle
 from .._kernel.options import StartOptions
+from .._kernel.seat import Seat
 from .._kernel.spawner import Idle
 from .children import Child
 from .events import SupervisionEvent
@@ -37,8 +38,8 @@ class Household:
 
     nursery: trio.Nursery
 
-    announce: Callable[[SupervisionEvent], object]
-    """Takes what others may want to know of actors."""
+    announce: Callable[[SupervisionEvent, Seat | None], object]
+    """Takes what others may want to know of actors, and who knows it already."""
 
     place: Callable[
         [Any, Callable[..., object] | Idle, tuple[object, ...], StartOptions],

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import final
 
 import attrs
+import trio
 
 from .._kernel.handle import ActorHandle
 from .._kernel.seat import Seat
+from .._kernel.statistics import ActorSnapshot, snapshot_of
 from .children import Child
 
 __all__ = ["Roster", "own_name"]
@@ -75,6 +77,16 @@ class Roster:
             return None
         found: ActorHandle | None = child.spawner.find(rest)
         return found
+
+    def snapshots(self) -> tuple[ActorSnapshot, ...]:
+        """Return how all children and theirs are now."""
+        now = trio.current_time()
+        return tuple(
+            snapshot_of(
+                child.seat, now, child.spawner.snapshots() if child.spawner else ()
+            )
+            for child in self
+        )
 
     def seats(self) -> tuple[Seat, ...]:
         """Return the seats of all children and theirs."""

@@ -29,6 +29,7 @@ from .._kernel.handle import ActorHandle, seat_of
 from .._kernel.options import StartOptions
 from .._kernel.seat import ActorState, Seat
 from .._kernel.spawner import Idle
+from .._kernel.statistics import ActorSnapshot
 from .._policy.fates import Fate, fate_of
 from .._policy.plan import plan_restart
 from .._policy.policies import TerminationReason
@@ -94,6 +95,10 @@ class Supervisor:
     def seats(self) -> tuple[Seat, ...]:
         """Return the seats of all children and theirs, of those that start too."""
         return self._roster.seats()
+
+    def snapshots(self) -> tuple[ActorSnapshot, ...]:
+        """Return how all children and theirs are now."""
+        return self._roster.snapshots()
 
     def handles(self) -> tuple[ActorHandle, ...]:
         """Return the children that have started and are not down, in order."""
@@ -221,6 +226,7 @@ class Supervisor:
         else:
             child.note_end(failure, is_start=not cell.has_started)
             child.reason = self._reason(child)
+            child.tell_end(cell)
             self._decide(child)
 
     def _decide(self, child: Child) -> None:
@@ -321,13 +327,14 @@ class Supervisor:
         self._take_down(child, error, ActorState.ESCALATED)
         news = SupervisionEscalated(self.name, name, reason, restarts, error)
         goes_on = self.spec.escalation is Escalation.NOTIFY_PARENT
-        owned = True
+        owned, told = True, None
         if goes_on and self.owner is not None:
             owned = self.owner.keeper.tell(news)
+            told = self.owner.seat.supervisor if owned else None
         self._announce(
             ChildTerminated(self.name, name, reason, error, owned_by_supervisor=owned)
         )
-        self.household.announce(news)
+        self.household.announce(news, told)
         if not goes_on or self.owner is None:
             self.give_up(error)
 
@@ -425,10 +432,9 @@ class Supervisor:
     # --- telling
 
     def _announce(self, event: SupervisionEvent) -> None:
-        self.household.announce(event)
         # An incarnation that ends has no use for it, nor has the next one.
-        if not self.is_closing:
-            self.tell(event)
+        is_told = not self.is_closing and self.tell(event)
+        self.household.announce(event, self.seat if is_told else None)
 
     def tell(self, event: SupervisionEvent) -> bool:
         """Give *event* to the actor whose children they are, if it handles it."""

@@ -38,6 +38,7 @@ async def open_watched_runtime(
         await outside.enter_async_context(ledger.watching(runtime))
         yield WatchedRuntime(runtime, ledger)
         await ledger.close_asks()
+        ledger.note_timers()
 
 
 @asynccontextmanager
@@ -46,9 +47,10 @@ async def open_test_runtime(
 ) -> AsyncGenerator[Runtime, None]:
     """Open a runtime as `open_runtime` does, and fail for what the block leaves behind.
 
-    Those are asks and streams that go on, dead letters and ends of actors by
-    failures that no `expect_event` has returned, tasks and sockets that were
-    not there before, and messages of probes that `Probe.must_read` names.
+    Those are asks and streams that go on, scheduled sends that plain code has
+    armed and that are still to come, dead letters and ends of actors by failures
+    that no `expect_event` has returned, tasks and sockets that were not there
+    before, and messages of probes that `Probe.must_read` names.
 
     Args:
         config: As for `open_runtime`.

@@ -18,6 +18,7 @@ import trio.testing
 from .._base.util import shown
 from .._kernel.envelope import Envelope, whereabouts
 from .._kernel.gates import Entrance
+from .._kernel.scheduled import Timer
 from .._kernel.surroundings import DeadLetter
 from .._runtime.runtime import RuntimeCore
 from .crashing import is_of_a_test
@@ -31,7 +32,7 @@ from .leftovers import (
     open_sockets,
     system_tasks,
 )
-from .origins import Origins, line_of_failure
+from .origins import Line, Origins, in_words, line_of_failure
 from .standing import Rank, standing
 
 __all__ = ["Ledger", "expect_event", "ledger_of"]
@@ -64,6 +65,10 @@ class Ledger:
     _seen: weakref.WeakKeyDictionary[Envelope, None] = attrs.field(
         factory=weakref.WeakKeyDictionary[Envelope, None], init=False
     )
+    # What plain code has armed, and at which line.
+    _armed: weakref.WeakKeyDictionary[Timer, Line] = attrs.field(
+        factory=weakref.WeakKeyDictionary[Timer, Line], init=False
+    )
     _leaks: list[Leak] = attrs.field(factory=list[Leak], init=False)
     _log: EventLog | None = attrs.field(default=None, init=False)
 
@@ -76,6 +81,7 @@ class Ledger:
         """
         self._runtime = runtime
         _ledgers[runtime] = self
+        runtime.surroundings.timetable.on_armed = self._note_arming
         async with runtime.broker.subscribe(*EVENTS, capacity=_ENDLESS) as events:
             self._log = EventLog(events)
             try:
@@ -155,6 +161,28 @@ class Ledger:
         what = shown(envelope.message)
         return Leak(kind, f"{what} to {ask.actor}, asked {line}: {where}")
 
+    # --- timers
+
+    def _note_arming(self, timer: Timer, envelope: Envelope) -> None:
+        line = self._origins.remember(envelope)
+        # What an actor has armed is part of how it lives, and no test's.
+        if timer.sender is None:
+            self._armed[timer] = line
+
+    def note_timers(self, to: str | None = None) -> None:
+        """Write down what is still to be sent when the test is over.
+
+        Args:
+            to: Only to this actor.
+        """
+        assert self._runtime is not None
+        for timer in self._runtime.surroundings.timetable.live():
+            name = timer.mailbox.owner
+            if timer in self._armed and to in (None, name):
+                line = in_words(self._armed.pop(timer))
+                text = f"{shown(timer.message)} for {name}, {_when(timer)}"
+                self._leaks.append(Leak("live timer", f"{text}, armed {line}"))
+
     # --- the end
 
     def origin_of(self, message: object) -> str:
@@ -167,7 +195,6 @@ class Ledger:
 
     def leaks(self) -> list[Leak]:
         """Return what is left behind, now that the runtime has closed."""
-        # Scheduled sends are to be looked through here, as soon as there are any.
         told = list(self._told())
         return [*self._leaks, *told, *leaked_sockets(self._sockets)]
 
@@ -233,6 +260,12 @@ async def expect_event(
         )
         raise RuntimeError(msg)
     return await ledger.events.expect(event_type, where, within)
+
+
+def _when(timer: Timer) -> str:
+    if timer.in_line is not None:
+        return "waiting for room in the mailbox"
+    return f"due in {timer.due - trio.current_time():g} s"
 
 
 def _is_open(envelope: Envelope) -> bool:

@@ -16,7 +16,14 @@ import trio
 
 from .._kernel.envelope import Envelope
 
-__all__ = ["Origins", "line_of_failure", "lines_of_task", "place_of"]
+__all__ = [
+    "Line",
+    "Origins",
+    "in_words",
+    "line_of_failure",
+    "lines_of_task",
+    "place_of",
+]
 
 _OURS: Final = str(Path(__file__).parents[1])
 _TRIOS: Final = str(Path(trio.__file__).parent)
@@ -28,7 +35,8 @@ _NOWHERE: Final = f"at {_UNKNOWN}"
 _REMOTE: Final = "from another process"
 
 # By tuples, as there are many of them and few are ever shown.
-_Line: TypeAlias = tuple[str, int]
+Line: TypeAlias = tuple[str, int] | str
+"""Where something was done; in words, if no line is known."""
 
 
 @final
@@ -37,26 +45,38 @@ class Origins:
     """Remembers which line each message was sent from; lives for one test."""
 
     # By identity: messages are equal by value, and need not have a hash.
-    _lines: dict[int, tuple[weakref.ref[object], _Line | str]] = attrs.field(
-        factory=dict[int, "tuple[weakref.ref[object], _Line | str]"], init=False
+    _lines: dict[int, tuple[weakref.ref[object], Line]] = attrs.field(
+        factory=dict[int, "tuple[weakref.ref[object], Line]"], init=False
     )
 
-    def remember(self, envelope: Envelope) -> None:
-        """Note which line sends *envelope*; called while it does."""
-        key = id(envelope.message)
-        gone = weakref.ref(envelope.message, lambda _: self._lines.pop(key, None))
-        line = _REMOTE if envelope.is_remote else _caller() or _starter() or _NOWHERE
+    def remember(self, envelope: Envelope) -> Line:
+        """Note which line sends *envelope*, and return it; called while it does."""
+        message = envelope.message
+        key = id(message)
+        gone = weakref.ref(message, lambda _: self._lines.pop(key, None))
+        line = _REMOTE if envelope.is_remote else self._line_of_sender(message)
         self._lines[key] = gone, line
+        return line
 
     def of(self, message: object) -> str:
         """Say where *message* was sent from last, as the end of a sentence."""
+        return in_words(self._known(message) or _NOWHERE)
+
+    def _line_of_sender(self, message: object) -> Line:
+        # One that is sent when it is due was remembered when it was armed.
+        return _caller() or self._known(message) or _starter() or _NOWHERE
+
+    def _known(self, message: object) -> Line | None:
         reference, line = self._lines.get(id(message), (None, _NOWHERE))
-        if reference is None or reference() is not message:
-            return _NOWHERE
-        return line if isinstance(line, str) else f"at {place_of(*line)}"
+        return line if reference is not None and reference() is message else None
 
 
-def _caller() -> _Line | None:
+def in_words(line: Line) -> str:
+    """Say which line it is, as the end of a sentence."""
+    return line if isinstance(line, str) else f"at {place_of(*line)}"
+
+
+def _caller() -> tuple[str, int] | None:
     """Return the line that has called into this package."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the only way to it
     while frame is not None:
@@ -70,7 +90,7 @@ def _caller() -> _Line | None:
     return None
 
 
-def _starter() -> _Line | None:
+def _starter() -> tuple[str, int] | None:
     """Return the line where the task waits that has started this one.
 
     A task that was started with a function of this package has no line of its own.

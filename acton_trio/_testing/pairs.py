@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import NamedTuple, TypeAlias
@@ -41,6 +41,7 @@ async def open_ipc_pair(
     config: IpcConfig | None = None,
     wrap_client: Wrap = _as_it_is,
     wrap_server: Wrap = _as_it_is,
+    instruments: Iterable[object] = (),
 ) -> AsyncGenerator[IpcPair, None]:
     """Open a client of *runtime*, joined with a server of it by memory streams.
 
@@ -52,6 +53,7 @@ async def open_ipc_pair(
         config: Limits and timeouts of the server.
         wrap_client: Put around the client's end, for example `chop`.
         wrap_server: Put around the server's end, for example `clog`.
+        instruments: Who hears of what the client sends, as for `open_client`.
 
     Cancellation:
         The connection is closed; what is in flight is given up.
@@ -65,7 +67,7 @@ async def open_ipc_pair(
     )
     try:
         door.admit(wrap_server(theirs))
-        async with open_client(wrap_client(ours)) as client:
+        async with open_client(wrap_client(ours), instruments=instruments) as client:
             yield IpcPair(client, server)
     finally:
         await server.stop()  # noqa: ASYNC102 - it shields itself

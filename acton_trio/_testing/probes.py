@@ -263,6 +263,7 @@ async def open_probe(
         yield probe
         if ledger is not None:
             await ledger.close_asks(to=probe.name)
+            ledger.note_timers(to=probe.name)
     finally:
         desk.close()
     unread = [each for each in desk.unread() if type(each.message) in desk.must_read]

@@ -22,21 +22,13 @@ ELSEWHERE: Final[Mapping[int, str]] = {
 
 # Waits for what it belongs to.
 LATER: Final[Mapping[int | range, str]] = {
-    range(18, 23): "broker for actors: their subscriptions",
-    range(23, 28): "broker for actors: flush",
-    57: "broker for actors: the subscriptions of one that fails",
-    range(58, 73): "timers",
-    range(145, 147): "supervision trees and broker: actors that start actors",
-    range(147, 153): "configuration files",
-    range(153, 155): "IPC: configuration",
     range(155, 160): "IPC: credentials of peers",
-    range(160, 175): "IPC: limits of connections, and configuration files",
+    range(160, 169): "IPC: limits of connections",
+    174: "IPC: limits of connections",
     range(175, 177): "IPC: streams of a client",
     range(177, 186): "IPC: names of exposed actors",
     range(186, 195): "IPC: names across restarts",
     range(195, 203): "IPC: asks of a client",
-    212: "broker for actors: the page about it",
-    213: "broker for actors: the page about the whole system",
 }
 
 

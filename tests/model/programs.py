@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 import acton_trio as acton
+from acton_trio._kernel.seat import Seat
 from acton_trio._supervision.events import SupervisionEvent
 from acton_trio._testing.scheduling import TaskOrder, ordered
 
@@ -457,12 +458,10 @@ class _Player:
         """
         announce = runtime.root.household.announce
 
-        def announce_and_note(
-            event: SupervisionEvent,
-        ) -> object:
+        def announce_and_note(event: SupervisionEvent, told: Seat | None) -> object:
             if isinstance(event, acton.ChildRestarted):
                 self.record.log.restarts.append(self.restarted(event))
-            return announce(event)
+            return announce(event, told)
 
         runtime.root.household.announce = announce_and_note
 

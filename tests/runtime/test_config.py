@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import attrs
 import pytest
@@ -28,6 +30,8 @@ def test_defaults_are_the_references() -> None:
             "actor_inbox_capacity": 512,
             "concurrent_handlers_high_water_mark": 100,
         },
+        "defaults": {"actor_name": "actor"},
+        "behavior": {"enable_tracing": True},
     }
 
 
@@ -71,6 +75,35 @@ def test_limit_that_is_no_number_is_a_config_error(key: str, value: object) -> N
 
     assert caught.value.key.endswith(key)
     assert repr(value) in caught.value.expected
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: acton.Defaults(actor_name=""), id="no name"),
+        pytest.param(lambda: acton.Defaults(actor_name="a/b"), id="a path"),
+        pytest.param(lambda: acton.Defaults(actor_name="x" * 41), id="a long name"),
+        pytest.param(lambda: acton.Behavior(enable_tracing="no"), id="a text"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        pytest.param(lambda: acton.Timeouts(ask=True), id="yes, as a number"),
+    ],
+)
+def test_default_that_is_none_is_a_config_error(make: Callable[[], object]) -> None:
+    """What would fail later, or mean something else, is refused at once."""
+    with pytest.raises(acton.ConfigError, match=r"expected .*, got "):
+        make()
+
+
+async def test_actor_without_any_name_has_the_configured_one(
+    autojump_clock: MockClock,
+) -> None:
+    """Neither it nor its factory has one: the configuration's begins it."""
+    defaults = acton.Defaults(actor_name="worker")
+    async with acton.open_runtime(acton.Config(defaults=defaults)) as runtime:
+        nameless = await runtime.new_actor(partial(dict[str, int])).start()
+        named = await runtime.new_actor(dict).start()
+
+        assert nameless.name.startswith("worker-")
+        assert named.name.startswith("dict-")
 
 
 async def test_limits_are_those_of_every_actor(autojump_clock: MockClock) -> None:

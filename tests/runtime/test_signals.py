@@ -118,6 +118,7 @@ class Interrupted:
     """What became of a block that two signals came to."""
 
     was_left: bool = False
+    report: acton.ShutdownReport | None = None
 
 
 async def test_second_signal_cancels_the_runtime() -> None:
@@ -135,8 +136,12 @@ async def test_second_signal_cancels_the_runtime() -> None:
                     os.kill(os.getpid(), signal.SIGINT)
                 os.kill(os.getpid(), signal.SIGINT)
             result.was_left = True
+            result.report = runtime.shutdown_report
     except KeyboardInterrupt:
         pass
 
     assert result.was_left
     assert trace == ["cancelled for ever", "after_stop"]
+    assert result.report is not None
+    assert result.report.forced
+    assert [each.handler for each in result.report.cancelled] == ["Worker.write"]

@@ -173,6 +173,10 @@ class Record:
         now = trio.current_time()
         self.log.append((now, Happening(what, node.path, node.serial, now)))
 
+    def has_released(self, path: str) -> bool:
+        """Return whether the actor at *path*, or one above it, was released."""
+        return any(f"{path}/".startswith(f"{each}/") for each in self.released)
+
     def error(self, text: str) -> PlannedError:
         """Return a new error, and remember it."""
         self.raised.append(error := PlannedError(f"{len(self.raised)}: {text}"))
@@ -209,7 +213,7 @@ class Node:
         self.serial = record.serials.get(self.path, -1) + 1
         record.serials[self.path] = self.serial
         for path, serial in record.alive:
-            if path == self.path and path not in record.released:
+            if path == self.path and not record.has_released(path):
                 record.complaints.append(f"{path} {serial} lives beside {self.serial}")
         record.alive.add((self.path, self.serial))
         record.write("built", self)
@@ -283,7 +287,7 @@ class Node:
             left = [
                 path
                 for path, _ in self.record.alive
-                if path.startswith(prefix) and path not in self.record.released
+                if path.startswith(prefix) and not self.record.has_released(path)
             ]
             if left:
                 self.record.complaints.append(f"{self.path} ends before {left}")

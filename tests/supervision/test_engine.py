@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, note, settings
 from trio.testing import MockClock
 
 import acton_trio as acton
+from acton_trio._kernel.seat import Seat
 from acton_trio._supervision.events import SupervisionEvent
 from acton_trio._testing.scheduling import TaskOrder, ordered
 from acton_trio.testing import crash
@@ -110,9 +111,9 @@ def watch(runtime: acton.Runtime, record: Record) -> None:
     household = runtime.root.household
     announce = household.announce
 
-    def announce_and_note(event: SupervisionEvent) -> object:
+    def announce_and_note(event: SupervisionEvent, told: Seat | None) -> object:
         record.log.append((trio.current_time(), event))
-        return announce(event)
+        return announce(event, told)
 
     household.announce = announce_and_note
 
@@ -136,9 +137,6 @@ async def do(action: Action, start: float, record: Record) -> None:
             case "release" if parent is not None:
                 await parent.release(handle)
                 record.released.add(action.path)
-                record.released.update(
-                    path for path in record.handles if path.startswith(action.path)
-                )
             case "fail" | "leave" | "background":
                 handle.send_nowait(MESSAGES[action.kind])
             case _:

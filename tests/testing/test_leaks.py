@@ -303,6 +303,115 @@ async def test_message_on_its_way_is_a_leak(autojump_clock: MockClock) -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other addresses")
+async def test_live_timer_is_a_leak(autojump_clock: MockClock) -> None:
+    """It says when it is due, and who has armed it; time does not pass for it."""
+    async with leaking() as (runtime, caught):
+        shop = await runtime.start(Shop, name="shop")
+        shop.send_after(0, Ping(1))
+        await trio.sleep(5)
+        shop.send_at(65.5, Ping(2))
+        shop.send_every(10, Ping(3))
+        lines = here(-2), here(-1)
+        shop.send_after(0, Ping(4))
+        shop.send_after(1, Ping(5)).cancel()
+
+    assert trio.current_time() == 5
+    assert caught == [
+        Leak(
+            "live timer", f"Ping(number=3) for shop, due in 10 s, armed at {lines[1]}"
+        ),
+        Leak(
+            "live timer", f"Ping(number=2) for shop, due in 60.5 s, armed at {lines[0]}"
+        ),
+    ]
+
+
+async def test_timer_that_waits_for_room_is_a_leak(autojump_clock: MockClock) -> None:
+    """It is due, and its actor has not taken it yet."""
+    async with leaking() as (runtime, caught):
+        shop = await runtime.start(Shop, name="shop", mailbox_capacity=1)
+        await shop.send(Work(5))
+        await trio.testing.wait_all_tasks_blocked()
+        await shop.send(Ping(1))
+        shop.send_after(0, Ping(2))
+        line = here(-1)
+
+    assert caught == [
+        Leak(
+            "live timer",
+            "Ping(number=2) for shop, waiting for room in the mailbox, "
+            f"armed at {line}",
+        )
+    ]
+
+
+async def test_timer_for_a_probe_is_a_leak_when_that_is_closed(
+    autojump_clock: MockClock,
+) -> None:
+    """A probe ends before its runtime does, and has its own looked at then."""
+    async with leaking() as (runtime, caught):
+        shop = await runtime.start(Shop, name="shop")
+        async with open_probe(runtime, "till") as probe:
+            probe.send_after(60, Ping())
+            line = here(-1)
+            receipt = shop.send_after(60, Ping())
+        receipt.cancel()
+
+    assert caught == [
+        Leak("live timer", f"Ping(number=0) for till, due in 60 s, armed at {line}")
+    ]
+
+
+async def test_timer_of_an_actor_is_no_leak(autojump_clock: MockClock) -> None:
+    """A service has a heartbeat, and ends with it."""
+    ticks: list[float] = []
+
+    def begin(_model: object, ctx: acton.Context) -> None:
+        ctx.handle.send_every(10, Ping())
+        ctx.start_soon(arm_soon, ctx.handle)
+
+    async def arm_soon(handle: acton.ActorHandle) -> None:
+        await trio.sleep(1)
+        handle.send_after(60, Ping())
+
+    def beat(_model: object, _message: Ping) -> None:
+        ticks.append(trio.current_time())
+
+    async with open_test_runtime() as runtime:
+        idle = runtime.new_actor(object, name="service")
+        await idle.after_start(begin).mutate_on(Ping, beat).start()
+        await trio.sleep(25)
+
+    assert ticks == [10, 20]
+
+
+async def test_timer_of_an_actor_that_was_stopped_is_no_leak(
+    autojump_clock: MockClock,
+) -> None:
+    """Nothing more will come of it."""
+    async with open_test_runtime() as runtime:
+        shop = await runtime.start(Shop)
+        shop.send_every(10, Ping())
+        await shop.stop()
+
+
+async def test_dead_letter_of_a_timer_names_the_line_that_has_armed_it(
+    autojump_clock: MockClock,
+) -> None:
+    """Not one of the runtime, which has sent it; each time it is sent."""
+    async with leaking() as (runtime, caught):
+        shop = await runtime.start(Shop, name="shop")
+        send = shop.send_every(10, Unknown())
+        line = here(-1)
+        await trio.sleep(25)
+        send.cancel()
+
+    assert [each.kind for each in caught] == ["dead letter"] * 2
+    assert {f"Unknown() for shop, sent at {line}" in each.text for each in caught} == {
+        True
+    }
+
+
 async def test_open_socket_is_a_leak() -> None:
     """It is named by its addresses, and by its line if that is known."""
     async with leaking() as (_, caught):

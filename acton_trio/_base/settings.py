@@ -1,0 +1,313 @@
+"""What can be set, and how a file or the environment says it.
+
+A configuration is a frozen class of sections, a section a frozen class of
+settings, and the validator of a setting is its `Kind`: what it is in Python, in
+a file and in the environment.  The classes are the table that files are read
+by, so that no key can be in one and not in the other.
+
+Nothing is opened here: a file comes as the mapping that its TOML is, the
+environment as another.
+"""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, Final, Generic, TypeGuard, TypeVar, final
+
+import attrs
+
+from .errors import ConfigError
+from .util import shown
+
+__all__ = ["FLAG", "Kind", "Reading", "Schema", "Setting", "seconds", "whole_number"]
+
+ConfigT = TypeVar("ConfigT", bound=attrs.AttrsInstance)
+
+
+def _same(value: object) -> object:
+    return value
+
+
+@final
+@attrs.frozen(kw_only=True)
+class Kind:
+    """What a setting can be; it is the validator of the setting's field, too."""
+
+    expected: str
+    """What it is, for people."""
+
+    admits: Callable[[object], bool]
+    """Whether a value of Python is such a one."""
+
+    in_files: str | None = None
+    """What it is in files, for people, if that is something else."""
+
+    suffix: str = ""
+    """What its key has in files and its field has not: a unit."""
+
+    from_file: Callable[[object], object] = _same
+    """Makes a value of Python of one of TOML, or raises `ValueError`."""
+
+    from_text: Callable[[str], object] = _same
+    """Makes a value of TOML of a text, or raises `ValueError`."""
+
+    def __call__(
+        self, instance: object, field: attrs.Attribute[Any], value: object
+    ) -> None:
+        """Refuse *value* if it is no such one, as attrs has validators do."""
+        if not self.admits(value):
+            raise ConfigError(
+                type(instance).__name__,
+                field.name,
+                f"expected {self.expected}, got {shown(value)}",
+            )
+
+    def read(self, value: object, *, is_text: bool) -> object:
+        """Return what *value* of a file, or a text of the environment, means.
+
+        Raises:
+            ValueError: If it is none of this kind; the text says what would be.
+        """
+        try:
+            found = self.from_file(self.from_text(str(value)) if is_text else value)
+            if self.admits(found):
+                return found
+        except (ValueError, OverflowError):
+            pass
+        msg = f"expected {self.in_files or self.expected}, got {shown(value)}"
+        raise ValueError(msg)
+
+
+def seconds(*, or_zero: bool = False) -> Kind:
+    """Return the kind of a duration: seconds in Python, milliseconds in files."""
+
+    def admits(value: object) -> bool:
+        # NaN is neither.
+        return _is_number(value) and (value > 0 or (or_zero and value == 0))
+
+    least = "from 0 on" if or_zero else "above 0"
+    return Kind(
+        expected=f"a number of seconds {least}",
+        admits=admits,
+        in_files=f"a number of milliseconds {least}",
+        suffix="_ms",
+        from_file=_of_milliseconds,
+        from_text=float,
+    )
+
+
+def whole_number(*, unit: str = "", most: int | None = None) -> Kind:
+    """Return the kind of a whole number from 1 on, *most* at most."""
+
+    def admits(value: object) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int):
+            return False
+        return value >= 1 and (most is None or value <= most)
+
+    limits = "from 1 on" if most is None else f"from 1 to {most}"
+    return Kind(
+        expected=f"a whole number {unit}{' ' if unit else ''}{limits}",
+        admits=admits,
+        from_text=int,
+    )
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _of_milliseconds(value: object) -> float:
+    if not _is_number(value):
+        raise ValueError  # `Kind.read` says what would be one.
+    return value / 1000
+
+
+_FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
+
+FLAG: Final = Kind(
+    expected="true or false",
+    admits=lambda value: isinstance(value, bool),
+    from_text=lambda text: _FLAGS.get(text.lower()),
+)
+
+
+@final
+@attrs.frozen
+class Setting:
+    """One thing that can be set: where it is, of which kind, and its default."""
+
+    section: str
+    field: str
+    kind: Kind
+    default: object
+
+    @property
+    def key(self) -> str:
+        """What it is called in its section of a file."""
+        return self.field + self.kind.suffix
+
+    @property
+    def keys(self) -> set[str]:
+        """All that it is called there, which is without its unit, too."""
+        return {self.key, self.field}
+
+
+@final
+@attrs.frozen
+class Reading(Generic[ConfigT]):
+    """What was read: the configuration, and what was said in vain."""
+
+    config: ConfigT
+    without_effect: tuple[str, ...]
+    """The keys of the file that are known, and mean nothing here."""
+
+
+@final
+@attrs.frozen
+class Schema(Generic[ConfigT]):
+    """What a file and the environment can say, of one class of configuration."""
+
+    config: type[ConfigT]
+    prefix: str
+    """What the variables of the environment begin with."""
+
+    without_effect: frozenset[str] = frozenset()
+    """Keys that are accepted, whatever they say: ``limits.this``, ``paths.*``."""
+
+    def settings(self) -> Iterator[Setting]:
+        """Yield all that can be set, in the order of the classes."""
+        for section in attrs.fields(self.config):
+            # What makes a section is its class.
+            for field in attrs.fields(section.default.factory):
+                yield Setting(section.name, field.name, field.validator, field.default)
+
+    def read(
+        self, tables: Mapping[str, object], source: str, environ: Mapping[str, str]
+    ) -> Reading[ConfigT]:
+        """Return what *tables* say, and on top of them *environ*.
+
+        Args:
+            tables: What a file holds; empty if there is none.
+            source: Where that file is.
+            environ: The environment's variables.
+
+        Raises:
+            ConfigError: If anything is unknown, said twice or no value.
+        """
+        reader = _Reader(self)
+        reader.read_file(tables, source)
+        reader.read_environment(environ)
+        sections = {
+            section.name: section.default.factory(**reader.values[section.name])
+            for section in attrs.fields(self.config)
+        }
+        return Reading(self.config(**sections), tuple(reader.without_effect))
+
+
+@final
+@attrs.frozen
+class _Word:
+    """One thing that is said: by a line of a file, or a variable."""
+
+    key: str
+    """What it is about, as a file would have it."""
+
+    spelling: str
+    """What it is about, as it is spelled."""
+
+    value: object
+    source: str
+    is_text: bool = False
+
+
+@final
+class _Reader:
+    """What has been read so far."""
+
+    def __init__(self, schema: Schema[Any]) -> None:
+        self.schema = schema
+        self.sections: dict[str, list[Setting]] = {}
+        for setting in schema.settings():
+            self.sections.setdefault(setting.section, []).append(setting)
+        self.values: dict[str, dict[str, object]] = {name: {} for name in self.sections}
+        self.without_effect: list[str] = []
+
+    def read_file(self, tables: Mapping[str, object], source: str) -> None:
+        """Take what a file says."""
+        ignored = {each.partition(".")[0] for each in self.schema.without_effect}
+        for section, table in tables.items():
+            if section not in ignored | self.sections.keys():
+                raise ConfigError(source, section, _unknown(section, self.sections))
+            if not isinstance(table, Mapping):
+                expected = f"expected a table, [{section}], got {shown(table)}"
+                raise ConfigError(source, section, expected)
+            entries = typing.cast("Mapping[str, object]", table)
+            words: list[_Word] = []
+            for key, value in entries.items():
+                if self._is_idle(section, key):
+                    self.without_effect.append(f"{section}.{key}")
+                else:
+                    words.append(_Word(key, key, value, source))
+            self._take(section, words, str)
+
+    def read_environment(self, environ: Mapping[str, str]) -> None:
+        """Take what the environment says, on top of what a file said.
+
+        An empty variable says nothing, nor does one of no section.
+        """
+        for section in self.sections:
+            prefix = f"{self.schema.prefix}{section.upper()}_"
+            words = [
+                _Word(
+                    name.removeprefix(prefix).lower(), name, value, name, is_text=True
+                )
+                for name, value in sorted(environ.items())
+                if name.startswith(prefix) and value
+            ]
+            self._take(section, words, partial(_variable, prefix))
+
+    def _is_idle(self, section: str, key: str) -> bool:
+        names = {f"{section}.{key}", f"{section}.*"}
+        return not self.schema.without_effect.isdisjoint(names)
+
+    def _take(
+        self, section: str, words: Iterable[_Word], spell: Callable[[str], str]
+    ) -> None:
+        spoken: dict[str, str] = {}
+        for word in words:
+            name = f"{section}.{word.key}"
+            setting = self._find(section, word, spell)
+            if setting is None:
+                known = [spell(each.key) for each in self.sections[section]]
+                raise ConfigError(word.source, name, _unknown(word.spelling, known))
+            if setting.field in spoken:
+                expected = f"expected this or {spoken[setting.field]}, got both"
+                raise ConfigError(word.source, name, expected)
+            spoken[setting.field] = word.spelling
+            try:
+                value = setting.kind.read(word.value, is_text=word.is_text)
+            except ValueError as error:
+                raise ConfigError(word.source, name, str(error)) from None
+            self.values[section][setting.field] = value
+
+    def _find(
+        self, section: str, word: _Word, spell: Callable[[str], str]
+    ) -> Setting | None:
+        for setting in self.sections[section]:
+            if word.spelling in map(spell, setting.keys):
+                return setting
+        return None
+
+
+def _variable(prefix: str, key: str) -> str:
+    return prefix + key.upper()
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"expected one of {', '.join(names)}{hint}"

@@ -134,10 +134,8 @@ if TYPE_CHECKING:
         Overrun as Overrun,
         ShutdownReport as ShutdownReport,
     )
-    from ._services.broker import (
-        Broker as Broker,
-        Subscription as Subscription,
-    )
+    from ._services.broker import Broker as Broker
+    from ._services.subscription import Subscription as Subscription
     from ._supervision.events import (
         ChildRestarted as ChildRestarted,
         ChildSupervised as ChildSupervised,
@@ -216,7 +214,8 @@ else:
                 "Timeouts",
             ],
             "_runtime.shutdown": ["CutOff", "Overrun", "ShutdownReport"],
-            "_services.broker": ["Broker", "Subscription"],
+            "_services.broker": ["Broker"],
+            "_services.subscription": ["Subscription"],
             "_supervision.events": [
                 "ChildRestarted",
                 "ChildSupervised",

@@ -10,7 +10,7 @@ import trio
 
 from .._base.util import name_of, publish_names, shown
 from .._kernel.surroundings import DeadLetter
-from .._services.broker import Subscription
+from .._services.subscription import Subscription
 from .._supervision.events import (
     ChildRestarted,
     ChildSupervised,

@@ -275,7 +275,7 @@ class RuntimeCore:
         not.  Nothing changes, and nobody is asked.
         """
         return RuntimeSnapshot(
-            trio.current_time(), self.root.is_closing, self.root.snapshots()
+            trio.current_time(), self.overseer.is_ending, self.root.snapshots()
         )
 
     @property

@@ -12,6 +12,8 @@ environment as another.
 from __future__ import annotations
 
 import difflib
+import math
+import sys
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -22,7 +24,16 @@ import attrs
 from .errors import ConfigError
 from .util import shown
 
-__all__ = ["FLAG", "Kind", "Reading", "Schema", "Setting", "seconds", "whole_number"]
+__all__ = [
+    "FLAG",
+    "Kind",
+    "Reading",
+    "Schema",
+    "Setting",
+    "check_sections",
+    "seconds",
+    "whole_number",
+]
 
 ConfigT = TypeVar("ConfigT", bound=attrs.AttrsInstance)
 
@@ -85,8 +96,10 @@ def seconds(*, or_zero: bool = False) -> Kind:
     """Return the kind of a duration: seconds in Python, milliseconds in files."""
 
     def admits(value: object) -> bool:
-        # NaN is neither.
-        return _is_number(value) and (value > 0 or (or_zero and value == 0))
+        # NaN is neither; and a number that no float holds is no time.
+        if not _is_number(value) or sys.float_info.max < value < math.inf:
+            return False
+        return value > 0 or (or_zero and value == 0)
 
     least = "from 0 on" if or_zero else "above 0"
     return Kind(
@@ -113,6 +126,19 @@ def whole_number(*, unit: str = "", most: int | None = None) -> Kind:
         admits=admits,
         from_text=int,
     )
+
+
+def check_sections(config: Any) -> None:
+    """Refuse a config one of whose sections is something else.
+
+    Raises:
+        ConfigError: If one is; it says what was expected.
+    """
+    for name, section in typing.get_type_hints(type(config)).items():
+        found = getattr(config, name)
+        if not isinstance(found, section):
+            expected = f"expected {section.__name__}(...), got {shown(found)}"
+            raise ConfigError(type(config).__name__, name, expected)
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -10,7 +10,14 @@ from typing import Final
 
 import attrs
 
-from .._base.settings import FLAG, Kind, Schema, seconds, whole_number
+from .._base.settings import (
+    FLAG,
+    Kind,
+    Schema,
+    check_sections,
+    seconds,
+    whole_number,
+)
 from .._base.util import publish_names
 from .._runtime.config_files import load, script_name
 from .._wire.frames import DEFAULT_MAX_MESSAGE_SIZE, MAX_FRAME_SIZE
@@ -62,9 +69,16 @@ _PATH: Final = Kind(
     from_file=_path_of,
 )
 
+
+def _is_folder(value: object) -> bool:
+    return isinstance(value, str) and not {"/", "\0"} & {*value} and value not in _DOTS
+
+
+_DOTS: Final = ("", ".", "..")
+
 _NAME: Final = Kind(
-    expected="the name of an application",
-    admits=lambda value: value is None or isinstance(value, str),
+    expected="the name of an application, which is that of a folder",
+    admits=lambda value: value is None or _is_folder(value),
 )
 
 
@@ -140,6 +154,9 @@ class IpcConfig:
     timeouts: IpcTimeouts = attrs.field(factory=IpcTimeouts)
     shutdown: IpcShutdown = attrs.field(factory=IpcShutdown)
     errors: IpcErrors = attrs.field(factory=IpcErrors)
+
+    def __attrs_post_init__(self) -> None:
+        check_sections(self)
 
     @classmethod
     def load(

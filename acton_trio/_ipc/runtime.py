@@ -37,6 +37,7 @@ class Runtime(RuntimeCore):
             config: Path and permissions of the socket, limits, timeouts.
 
         Raises:
+            ActorStoppedError: If the runtime is stopping.
             ProtocolError: If another server listens there.
             ConfigError: If the path or its folder cannot be used.
 

@@ -13,6 +13,7 @@ from typing import Final, final
 import attrs
 import trio
 
+from .._base.errors import ActorStoppedError
 from .._base.util import publish_names
 from .._runtime.runtime import RuntimeCore
 from .._wire.connection import Connection
@@ -233,6 +234,9 @@ async def start_listener(
     path: str | PathLike[str] | None = None,
 ) -> IpcListener:
     """Open a door at a Unix socket; see `Runtime.start_ipc_listener`."""
+    if runtime.overseer.is_ending:
+        detail = "cannot open a listener: the runtime is stopping"
+        raise ActorStoppedError(runtime.root.name, detail)
     config = config or IpcConfig()
     where = Path(path) if path is not None else config.socket_path
     listener: IpcListener = await runtime.services.start(

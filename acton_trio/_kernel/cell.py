@@ -98,9 +98,8 @@ class Cell:
     _early: list[Callable[[trio.Nursery], None]] = attrs.field(
         factory=list["Callable[[trio.Nursery], None]"], init=False
     )
-    due: float = attrs.field(default=math.inf, init=False)
-    """When it is to have ended, once that was ordered."""
-
+    _due: float = attrs.field(default=math.inf, init=False)
+    _awaits_children: bool = attrs.field(default=False, init=False)
     _dispatcher: Dispatcher | None = attrs.field(default=None, init=False)
     _crew: trio.Nursery | None = attrs.field(default=None, init=False)
     _whole: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
@@ -108,7 +107,12 @@ class Cell:
     _last: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._stage = Stage(self.seat, self, self._knows)
+        self._stage = Stage(self.seat, self, self._knows, self._has_returned)
+
+    def _has_returned(self, function: Callable[..., Any], began: float) -> None:
+        """Note that a hook is over, which may be when its time was up."""
+        if began <= self.due < trio.current_time():
+            self.seat.surroundings.overseer.overran(self, function)
 
     # --- what others may have it do
 
@@ -136,13 +140,16 @@ class Cell:
 
     def at_work(self) -> list[tuple[Callable[..., Any], object]]:
         """Return the handlers or the hook at work, each with what calling it gave."""
-        hook = [self._stage.at_work] if self._stage.at_work is not None else []
-        return [*((each.handler.function, each.work) for each in self.turns()), *hook]
+        turns = [(each.handler.function, each.work) for each in self.turns()]
+        return [*turns, *self._stage.at_work]
 
-    def latest(self) -> Callable[..., Any] | None:
-        """Return the function that handled the last message, if there was one."""
-        handler = self._dispatcher.latest if self._dispatcher is not None else None
-        return handler.function if handler is not None else None
+    @property
+    def has_drained(self) -> bool:
+        """Whether it has ended in its own time, with nothing left to handle."""
+        scopes = self._whole, self._work, self._last
+        is_cut = any(each.cancelled_caught for each in scopes)
+        is_sound = self.has_started and not self.failures
+        return is_sound and not is_cut and not len(self.seat.mailbox)
 
     def stop(self) -> None:
         """End normally, as soon as no handler runs."""
@@ -161,8 +168,18 @@ class Cell:
         self._look_up()
 
     def _bound_work(self) -> None:
-        self.due = min(self.due, self._budget_end())
+        self._must_end_by(self._budget_end())
         self._bound(self._whole if self._is_entering else self._work)
+
+    def _must_end_by(self, due: float) -> None:
+        """Note when it is to have ended, without the time of its children."""
+        self._due = min(self._due, due)
+        self.seat.surroundings.overseer.is_due()
+
+    @property
+    def due(self) -> float:
+        """When it is to have ended, once that was ordered."""
+        return math.inf if self._awaits_children else self._due
 
     def _look_up(self) -> None:
         if self._dispatcher is not None:
@@ -173,7 +190,7 @@ class Cell:
         """Cancel handlers and start hooks; clean-up still runs, bounded."""
         self._cut(reason)
         self._bound_end()
-        self.due = min(self.due, self._last.deadline)
+        self._must_end_by(self._last.deadline)
         if self._spawner is not None:
             self._spawner.cancel_all(reason)
 
@@ -294,12 +311,23 @@ class Cell:
         if self._dispatcher is not None:
             self._dispatcher.settle_errands()
             self._dispatcher.put_back()
-        began, due, self.due = trio.current_time(), self.due, math.inf
+        self._note_overrun()
+        began, self._awaits_children = trio.current_time(), True
         await self._end_children()
+        self._awaits_children = False
         spent = trio.current_time() - began
-        self.due = min(self.due, due + spent)
         self._bound_end(spent)
+        # What was cut short has its time to clean up, what was not has the rest.
+        is_cut = self._work.cancel_called
+        self._due = self._last.deadline if is_cut else self._due + spent
+        self.seat.surroundings.overseer.is_due()
         await self.parent.may_clean_up()
+
+    def _note_overrun(self) -> None:
+        """Note who it was, if a handler has let nobody else look meanwhile."""
+        latest = self._dispatcher.latest if self._dispatcher is not None else None
+        if latest is not None and trio.current_time() > self.due:
+            self.seat.surroundings.overseer.overran(self, latest.function)
 
     def _refuse_children(self) -> None:
         self._is_childless = True

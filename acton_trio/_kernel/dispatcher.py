@@ -372,24 +372,29 @@ class Dispatcher:
         """Take what a handler has ended with, and return what of it is trio's."""
         self._tally.handled += 1
         cancelled, failure = part(error)
+        is_cut = self.work.cancel_called and not turn.is_given_up
+        if cancelled is not None or (is_cut and failure is not self.failure):
+            self._note_cut(turn, error)
         if failure is not None:
             self._time_out(turn)
             self._failed(turn, failure)
         if cancelled is not None:
-            self._cut_off(turn, error)
+            self._cut_off(turn)
         if watch is not None:
             watch.ended(failure or cancelled)
         return cancelled
 
-    def _cut_off(self, turn: Turn, error: BaseException) -> None:
-        if turn.scope is None or not turn.scope.cancel_called:
-            self.seat.surroundings.overseer.cut_off(
-                self.seat.name, turn.envelope.message, turn.handler.function, error
-            )
+    def _note_cut(self, turn: Turn, error: BaseException) -> None:
+        if not turn.is_given_up:
+            message, function = turn.envelope.message, turn.handler.function
+            overseer = self.seat.surroundings.overseer
+            overseer.cut_off(self.seat.name, message, function, error)
+
+    def _cut_off(self, turn: Turn) -> None:
         if turn.rescued is not None:
             # What it was to deal with is still there.
             self.verdicts.failed(*turn.rescued)
-        elif turn.scope is None or not turn.scope.cancel_called:
+        elif not turn.is_given_up:
             is_known = self.failure is not None or self.work.cancel_called
             self.verdicts.cut_off(turn, self.failure, is_known=is_known)
         turn.let_go()

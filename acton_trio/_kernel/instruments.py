@@ -19,7 +19,7 @@ from .._base.util import name_of, shown
 from .activity import NO_HEADERS, Activity
 from .events import MessageSent
 
-__all__ = ["QUIET", "Ears", "Listener", "Panel"]
+__all__ = ["NUMBERS", "QUIET", "Ears", "Listener", "Panel"]
 
 _log = logging.getLogger("acton_trio")
 
@@ -55,7 +55,6 @@ class Panel:
     is_watching: bool = attrs.field(default=False, init=False)
     """Whether anybody wants to hear of every message that is handled."""
 
-    numbers: Iterator[int] = attrs.field(factory=itertools.count, init=False)
     _listeners: tuple[Listener, ...] = attrs.field(default=(), init=False)
 
     actor_started: Ears = attrs.field(default=(), init=False)
@@ -194,6 +193,9 @@ def _checked(headers: Any) -> dict[str, str]:
             raise TypeError(msg)
     return found
 
+
+NUMBERS: Final[Iterator[int]] = itertools.count()
+"""Of messages that are told of; one for all, as an instrument may see several runtimes."""
 
 QUIET: Final = Panel()
 """For what stands alone: nobody ever looks in."""

@@ -9,7 +9,7 @@ from typing import Protocol, final
 import attrs
 import trio
 
-from .._base.util import name_of, publish_names
+from .._base.util import name_of, publish_names, shown
 from .._policy.cadence import Beat
 from .envelope import Envelope
 from .mailbox import Mailbox
@@ -146,9 +146,15 @@ class ScheduledSend:
             How often it was: *number* or more, or less if there will be no
             more because there is an outcome.
 
+        Raises:
+            TypeError: If *number* is no whole number.
+
         Cancellation:
             Only the waiting ends.
         """
+        if not isinstance(number, int):
+            msg = f"a number of deliveries is a whole number, not {shown(number)}"
+            raise TypeError(msg)
         return await self._timer.wait_for_deliveries(number)
 
 

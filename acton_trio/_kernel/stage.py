@@ -37,40 +37,46 @@ class Stage:
     knows: Callable[[BaseException], bool]
     """Says whether an exception has been noted already."""
 
+    returned: Callable[[Callable[..., Any], float], None]
+    """Hears of every hook that is over, and when it began."""
+
     behaviour: Behaviour = attrs.field(factory=Behaviour, init=False)
     model: object = attrs.field(default=None, init=False)
-    at_work: tuple[Callable[..., Any], object] | None = attrs.field(
-        default=None, init=False
+    at_work: list[tuple[Callable[..., Any], object]] = attrs.field(
+        factory=list[tuple[Callable[..., Any], object]], init=False
     )
-    """The hook that waits for something, and what calling it has given."""
+    """What waits for something, and what calling it has given."""
 
     async def hook(self, name: HookName) -> None:
         """Call the hook at a turn of the actor's life, if it has one."""
         hook = self.behaviour.hooks.get(name)
         if hook is None:
             return
+        began = trio.current_time()
         with self._acting(), self.noting(f"hook {name_of(hook.function)}"):
             result = hook.function(self.model, *self._context(hook))
             if inspect.isawaitable(result):
-                self.at_work = hook.function, result
-                try:
+                with self._working(hook.function, result):
                     await result
-                finally:
-                    self.at_work = None
+        self.returned(hook.function, began)
 
     @asynccontextmanager
     async def within(self, lifespan: Hook) -> AsyncGenerator[None, None]:
         """Have the block run at the ``yield`` of a lifespan."""
         enter = asynccontextmanager(lifespan.function)
+        manager = enter(self.model, *self._context(lifespan))
+        work = getattr(manager, "gen", None)
         with ExitStack() as acting, self.noting("lifespan"):
             acting.enter_context(self._acting())
-            async with enter(self.model, *self._context(lifespan)):
+            acting.enter_context(self._working(lifespan.function, work))
+            async with manager:
                 # Between its ends it is others who act.
                 acting.close()
                 try:
                     yield
                 finally:
                     acting.enter_context(self._acting())
+                    acting.enter_context(self._working(lifespan.function, work))
 
     async def background(
         self,
@@ -82,7 +88,21 @@ class Stage:
         name, handle = self.seat.name, self.incarnation.handle
         current_activity.set(Activity(name, handle, headers, is_background=True))
         with self.noting("background task"):
-            await async_fn(*args)
+            work = async_fn(*args)
+            with self._working(async_fn, work):
+                await work
+
+    @contextmanager
+    def _working(
+        self, function: Callable[..., Any], work: object
+    ) -> Generator[None, None, None]:
+        """Let it be seen, in the block, what is at work."""
+        entry = function, work
+        self.at_work.append(entry)
+        try:
+            yield
+        finally:
+            self.at_work.remove(entry)
 
     @contextmanager
     def noting(self, where: str) -> Generator[None, None, None]:

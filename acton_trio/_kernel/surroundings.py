@@ -61,6 +61,14 @@ class Overseer(Protocol):
         """Take note of a handler that was cancelled along with its actor."""
         ...
 
+    def is_due(self) -> None:
+        """Take note that it was ordered when somebody is to have ended."""
+        ...
+
+    def overran(self, cell: Any, function: Callable[..., Any]) -> None:
+        """Take note that *function* has returned when the time of *cell* was up."""
+        ...
+
     def ended(self, cell: Any) -> None:
         """Take note of an incarnation that is no more."""
         ...

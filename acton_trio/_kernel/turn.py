@@ -50,6 +50,11 @@ class Turn:
     # Kept until it is over, as the handler may take it more than once.
     _address: ReplyAddress | None = attrs.field(default=None, init=False)
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it was called back, or its deadline has passed."""
+        return self.scope is not None and self.scope.cancel_called
+
     def give_up(self, envelope: Envelope) -> None:
         """Call the work back: nobody waits for its reply any more."""
         assert envelope is self.envelope

@@ -11,7 +11,7 @@ from .envelope import Envelope
 from .events import Ending, MessageBegan, MessageHandled
 from .handle import ActorHandle
 from .handlers import Handler
-from .instruments import Ears, Panel
+from .instruments import NUMBERS, Ears, Panel
 from .parting import part
 
 __all__ = ["Watch"]
@@ -36,7 +36,7 @@ class Watch:
         queued_at = getattr(envelope, "queued_at", None)
         sender = envelope.sender
         self._began = MessageBegan(
-            next(panel.numbers),
+            next(NUMBERS),
             actor,
             name_of(type(envelope.message)),
             name_of(handler.function),

@@ -8,7 +8,14 @@ from typing import Final
 
 import attrs
 
-from .._base.settings import FLAG, Kind, Schema, seconds, whole_number
+from .._base.settings import (
+    FLAG,
+    Kind,
+    Schema,
+    check_sections,
+    seconds,
+    whole_number,
+)
 from .._base.util import publish_names
 from .config_files import load
 
@@ -74,6 +81,9 @@ class Config:
     limits: Limits = attrs.field(factory=Limits)
     defaults: Defaults = attrs.field(factory=Defaults)
     behavior: Behavior = attrs.field(factory=Behavior)
+
+    def __attrs_post_init__(self) -> None:
+        check_sections(self)
 
     @classmethod
     def load(

@@ -15,9 +15,10 @@ from typing import Any, Final, Protocol, TypeVar, Unpack
 import attrs
 import trio
 
-from .._base.errors import ActorStoppedError
+from .._base.errors import ActorStoppedError, AskCycleError
 from .._base.ids import check_name, ern_of, type_id
 from .._base.util import name_of, shown
+from .._kernel.activity import current_activity, waiting_activity
 from .._kernel.cell import Cell, Recipe
 from .._kernel.handle import ActorHandle
 from .._kernel.mailbox import Mailbox
@@ -90,6 +91,8 @@ class RuntimeCore:
     doors: list[Door] = attrs.field(factory=list["Door"], init=False)
     """What lets messages in from outside; each is drained before any actor."""
 
+    _is_shutting_down: bool = attrs.field(default=False, init=False)
+    _has_shut_down: trio.Event = attrs.field(factory=trio.Event, init=False)
     _numbers: Iterator[int] = attrs.field(factory=itertools.count, init=False)
 
     @property
@@ -308,11 +311,29 @@ class RuntimeCore:
         They handle what they have queued, within ``timeouts.actor_shutdown``
         each and ``timeouts.system_shutdown`` together; then they are cancelled.
 
+        Raises:
+            AskCycleError: In a handler or hook, which would wait for its own
+                end; ``ctx.start_soon(ctx.runtime.shutdown_all)`` is meant.
+
         Cancellation:
-            The actors that were not yet told to stop run on.
+            The actors stop all the same; only the waiting ends.
         """
         await trio.lowlevel.checkpoint()
+        activity = waiting_activity()
+        if activity is not None and activity in self.root.blockers():
+            raise AskCycleError((self.root.name, activity.name, self.root.name))
         self.begin_end()
+        if self.services.cancel_scope.cancel_called:
+            # All are down already.
+            return
+        if not self._is_shutting_down:
+            self._is_shutting_down = True
+            self.services.start_soon(self._shut_down, name="shutdown")
+        await self._has_shut_down.wait()
+
+    async def _shut_down(self) -> None:
+        """Stop all actors; a task of its own, as who orders it may be one of them."""
+        current_activity.set(None)
         with trio.move_on_after(self.config.timeouts.system_shutdown) as budget:
             if not self.root.is_closing:
                 # What is broadcast is where it is handled before anybody stops,
@@ -323,6 +344,7 @@ class RuntimeCore:
         if budget.cancelled_caught:
             self.root.cancel_all("timeouts.system_shutdown has passed")
             await self.root.stop_all()
+        self._has_shut_down.set()
 
     def begin_end(self) -> None:
         """Refuse new actors, and take note of how those that there are end."""

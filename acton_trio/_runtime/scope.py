@@ -11,8 +11,8 @@ has to clean up.  A second task stands unshielded beside it, only to notice::
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Generic, TypeAlias, TypeVar
 
@@ -79,11 +79,11 @@ class _House(Generic[RuntimeT]):
         patience = Patience(self.config.timeouts.ask)
         timetable = Timetable()
         broker = Broker()
-        overseer = Overseer(self.config.timeouts.actor_shutdown)
+        overseer = Overseer()
         with trio.CancelScope(shield=True):
             async with trio.open_nursery() as services:
-                services.start_soon(patience.run, name="ask timeouts")
-                services.start_soon(timetable.run, name="timers")
+                services.start_soon(self._serve, patience.run, name="ask timeouts")
+                services.start_soon(self._serve, timetable.run, name="timers")
                 async with trio.open_nursery() as actors:
                     surroundings = Surroundings(
                         self.config.timeouts.actor_shutdown,
@@ -118,6 +118,15 @@ class _House(Generic[RuntimeT]):
         # An address that somebody keeps may outlive all; its asker may not.
         patience.close(ActorStoppedError)
 
+    async def _serve(self, service: Callable[[], Awaitable[None]]) -> None:
+        """Run what all actors need; if it fails they end as they do for a failure."""
+        try:
+            await service()
+        except trio.Cancelled:
+            raise
+        except BaseException as error:  # noqa: BLE001 - it leaves with the others
+            self._give_up(error)
+
     def end(self, reason: str) -> None:
         """Cancel the body of the block, and all actors."""
         self.body.cancel(reason=reason)
@@ -149,7 +158,17 @@ class _House(Generic[RuntimeT]):
             for door in reversed(self.runtime.doors.copy()):
                 await door.shutdown_gracefully()
             await self.runtime.shutdown_all()
-        self._is_empty.set()
+
+    @contextmanager
+    def never_left_alone(self) -> Generator[None, None, None]:
+        """Have the house stand no longer than the block, however that is left.
+
+        Whoever is in it then has been told to end, and is waited for.
+        """
+        try:
+            yield
+        finally:
+            self._is_empty.set()
 
     async def watch(self) -> None:
         """Notice a cancellation from outside, and pass it on."""
@@ -172,34 +191,47 @@ async def open_scope(
     What it promises is written at `open_runtime`.
     """
     house = _House(make, config, make_panel(config, instruments))
-    body_error: BaseException | None = None
+    errors: list[BaseException] = []
     async with trio.open_nursery() as outer:
         # Not with `start`, which delivers nothing into a cancelled scope: below
         # it is waited for.
         outer.start_soon(house.stand, name="runtime")  # noqa: ASYNC113
         outer.start_soon(house.watch, name="cancellation watch")
-        with trio.CancelScope(shield=True):
-            await house.is_ready.wait()
-        if house.runtime is None:
-            # The house has not stood up: what it raised comes this way.
-            await trio.sleep_forever()
-        assert house.runtime is not None
-        try:
-            with house.body:
-                await trio.lowlevel.checkpoint()
-                yield house.runtime
-        except BaseException as error:  # noqa: BLE001, ASYNC103 - raised below
-            body_error = error
-            house.cancel(f"the block was left by {shown(error)}")
-        await house.clear()
+        with house.never_left_alone():
+            with trio.CancelScope(shield=True):
+                await house.is_ready.wait()
+            if house.runtime is None:
+                # The house has not stood up: what it raised comes this way.
+                await trio.sleep_forever()
+            assert house.runtime is not None
+            try:
+                with house.body:
+                    await trio.lowlevel.checkpoint()
+                    yield house.runtime
+            except BaseException as error:  # noqa: BLE001, ASYNC103 - raised below
+                errors.append(error)
+                house.cancel(f"the block was left by {shown(error)}")
+            try:
+                await house.clear()
+            except BaseException as error:  # noqa: BLE001, ASYNC103 - raised below
+                # KeyboardInterrupt comes wherever this task is.
+                errors.append(error)
+                house.cancel(f"leaving the block was ended by {shown(error)}")
         outer.cancel_scope.cancel(reason="the runtime has closed")
-    if house.failures:
-        members = [*house.failures, *([body_error] if body_error else [])]
-        msg = "actors failed, and nobody handled it"
-        raise BaseExceptionGroup(msg, members) from None
-    if body_error is not None:
-        raise body_error
+    _raise_together(house.failures, errors)
     await trio.lowlevel.checkpoint_if_cancelled()
+
+
+def _raise_together(failures: list[BaseException], errors: list[BaseException]) -> None:
+    """Raise what went wrong in actors, and in the block around them."""
+    if errors and all(isinstance(each, KeyboardInterrupt) for each in errors):
+        # However often somebody has asked for it.
+        del errors[1:]
+    if not failures and len(errors) == 1:
+        raise errors[0]
+    if failures or errors:
+        msg = "actors failed, and nobody handled it"
+        raise BaseExceptionGroup(msg, [*failures, *errors]) from None
 
 
 def _announce_dead_letter(broker: Broker, panel: Panel, letter: DeadLetter) -> None:

@@ -12,6 +12,7 @@ import trio
 from .._base.lines import line_in, line_of_failure
 from .._base.util import name_of, publish_names
 from .._kernel.cell import Cell
+from .._kernel.seat import Seat
 
 __all__ = ["CutOff", "Overrun", "Overseer", "ShutdownReport"]
 
@@ -72,23 +73,29 @@ class ShutdownReport:
 
 @final
 @attrs.define(eq=False)
+class _Late:
+    """An incarnation whose time was up while it was still there."""
+
+    due: float
+    handler: str
+    line: str
+
+
+@final
+@attrs.define(eq=False)
 class Overseer:
     """Takes note of how a runtime ends; lives as long as it."""
-
-    actor_shutdown: float
-    """Longest time that an actor may take to stop, in seconds."""
 
     is_forced: bool = attrs.field(default=False, init=False)
     is_ending: bool = attrs.field(default=False, init=False)
     """Whether the runtime has begun to end."""
 
-    _ended: list[str] = attrs.field(factory=list[str], init=False)
+    # The last incarnation of each seat: whether it ended in its own time.
+    _ended: dict[Seat, bool] = attrs.field(factory=dict[Seat, bool], init=False)
     _cut_off: list[CutOff] = attrs.field(factory=list[CutOff], init=False)
     _overran: list[Overrun] = attrs.field(factory=list[Overrun], init=False)
-    # Where those were whose time is up and who are still there.
-    _late: dict[Cell, tuple[str, str]] = attrs.field(
-        factory=dict[Cell, tuple[str, str]], init=False
-    )
+    _late: dict[Cell, _Late] = attrs.field(factory=dict[Cell, _Late], init=False)
+    _news: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     def begin(
         self, services: trio.Nursery, cells: Callable[[], Iterable[Cell]]
@@ -114,22 +121,33 @@ class Overseer:
             message_name, handler = name_of(type(message)), name_of(function)
             self._cut_off.append(CutOff(actor, message_name, handler, line))
 
+    def is_due(self) -> None:
+        """Take note that it was ordered when somebody is to have ended."""
+        self._news.set()
+
+    def overran(self, cell: Cell, function: Callable[..., Any]) -> None:
+        """Take note that *function* has returned when the time of *cell* was up."""
+        late = self._late.get(cell)
+        due = cell.due if late is None else late.due
+        is_late = self.is_ending and trio.current_time() - due > _GRACE
+        if is_late and (late is None or not late.handler):
+            self._late[cell] = _Late(due, name_of(function), line_in(None, function))
+
     def ended(self, cell: Cell) -> None:
         """Take note of an incarnation that is no more."""
+        late = self._late.pop(cell, None)
         if not self.is_ending:
             return
-        seconds = trio.current_time() - cell.due
-        where = self._late.pop(cell, ("", ""))
-        if where[0] or seconds > _GRACE:
-            handler, line = where if where[0] else _latest(cell)
-            self._overran.append(Overrun(cell.seat.name, seconds, handler, line))
-        self._ended.append(cell.seat.name)
+        if late is not None:
+            seconds = trio.current_time() - late.due
+            name = cell.seat.name
+            self._overran.append(Overrun(name, seconds, late.handler, late.line))
+        self._ended.pop(cell.seat, None)
+        self._ended[cell.seat] = cell.has_drained and late is None
 
     def report(self) -> ShutdownReport:
         """Return what has been seen."""
-        others = {each.actor for each in self._cut_off}
-        others |= {each.actor for each in self._overran}
-        drained = tuple(name for name in self._ended if name not in others)
+        drained = tuple(seat.name for seat, well in self._ended.items() if well)
         return ShutdownReport(
             drained, tuple(self._cut_off), tuple(self._overran), self.is_forced
         )
@@ -137,27 +155,22 @@ class Overseer:
     async def _watch(self, cells: Callable[[], Iterable[Cell]]) -> None:
         """Look, whenever somebody's time is up, who that is and where."""
         while True:
+            self._news = trio.Event()
             now = trio.current_time()
             dues = [cell.due + _GRACE for cell in cells()]
-            later = [due for due in dues if now < due < math.inf]
-            # Who is told to stop meanwhile has at least that long.
-            await trio.sleep_until(min([*later, now + self.actor_shutdown]))
+            with trio.move_on_at(
+                min((due for due in dues if due > now), default=math.inf)
+            ):
+                await self._news.wait()
             for cell in cells():
                 if cell.due + _GRACE <= trio.current_time() and cell not in self._late:
-                    self._late[cell] = _whereabouts(cell)
+                    self._late[cell] = _Late(cell.due, *_whereabouts(cell))
 
 
 def _whereabouts(cell: Cell) -> tuple[str, str]:
     for function, work in cell.at_work():
         return name_of(function), line_in(work, function)
     return "", ""
-
-
-def _latest(cell: Cell) -> tuple[str, str]:
-    function = cell.latest()
-    return (
-        ("", "") if function is None else (name_of(function), line_in(None, function))
-    )
 
 
 publish_names(globals(), ["CutOff", "Overrun", "ShutdownReport"])

@@ -42,7 +42,9 @@ class SignalWatch:
                 raise RuntimeError(msg)
             self._is_watching = True
             try:
-                await services.start(self._watch, name="signals")
+                # Others may be waiting for what it sees by now.
+                with trio.CancelScope(shield=True):
+                    await services.start(self._watch, name="signals")
             except BaseException:
                 self._is_watching = False
                 raise

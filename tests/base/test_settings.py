@@ -67,7 +67,7 @@ VALUES: Mapping[str, st.SearchStrategy[Pair]] = {
     "socket.mode": same(MODES)
     | MODES.map(lambda mode: (f"0{mode:03o}", mode))
     | MODES.map(lambda mode: (f"0o{mode:03o}", mode)),
-    "socket.app_name": same(TEXT),
+    "socket.app_name": same(st.from_regex(r"[a-z][a-z0-9_.-]{0,20}", fullmatch=True)),
     "limits.max_connections": COUNT,
     "limits.max_message_size": same(st.integers(1, MAX_FRAME_SIZE)),
     "limits.max_in_flight": COUNT,

@@ -13,7 +13,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
-from acton_trio.testing import open_test_runtime
+from acton_trio.testing import crash, open_test_runtime
 
 SHORT = acton.Config(timeouts=acton.Timeouts(actor_shutdown=2, system_shutdown=5))
 
@@ -183,7 +183,7 @@ async def test_report_is_there_after_a_cancellation(autojump_clock: MockClock) -
     report = runtimes[0].shutdown_report
     assert report is not None
     assert [each.actor for each in report.cancelled] == ["boss/child"]
-    assert report.drained == ("boss",)
+    assert report.drained == ()
 
 
 async def test_time_of_children_is_no_overrun_of_their_supervisor(
@@ -226,3 +226,119 @@ async def test_what_is_broadcast_is_handled_before_actors_stop(
         await runtime.shutdown_all()
 
     assert len(ticks) == 6
+
+
+async def test_actor_that_was_cut_short_has_not_drained(
+    autojump_clock: MockClock,
+) -> None:
+    """Who was cut short has not drained, if only in a hook."""
+
+    async def stop_slowly(_model: Sleeper) -> None:
+        await trio.sleep(100)
+
+    async with open_test_runtime(SHORT) as runtime:
+        await runtime.start(Sleeper, name="good")
+        await runtime.new_actor(Sleeper, name="slow").before_stop(stop_slowly).start()
+
+    assert runtime.shutdown_report is not None
+    assert runtime.shutdown_report.drained == ("good",)
+
+
+async def test_actor_is_named_once_however_often_it_was_restarted(
+    autojump_clock: MockClock,
+) -> None:
+    """Only the last incarnation of an actor counts, and is told of once."""
+    async with open_test_runtime() as runtime, trio.open_nursery() as nursery:
+        boss = await runtime.start(Sleeper, name="boss")
+        child = await boss.supervise(Sleeper, name="child")
+        await boss.send(Sleep(5))
+        nursery.start_soon(runtime.shutdown_all)
+        await wait_all_tasks_blocked()
+        crash(child, ValueError())
+        await child.wait_generation(1)
+
+    assert runtime.shutdown_report is not None
+    assert runtime.shutdown_report.drained == ("boss/child", "boss")
+
+
+async def test_handler_that_orders_the_end_of_all_is_refused(
+    autojump_clock: MockClock,
+) -> None:
+    """A handler that would wait for the end of all actors gets `AskCycleError`."""
+    caught: list[acton.AskCycleError] = []
+
+    async def end(_model: Sleeper, _request: Block, ctx: acton.Context) -> None:
+        try:
+            await ctx.runtime.shutdown_all()
+        except acton.AskCycleError as error:
+            caught.append(error)
+
+    async with open_test_runtime() as runtime:
+        idle = runtime.new_actor(Sleeper, name="sleeper").mutate_on(Block, end)
+        handle = await idle.start()
+        await handle.ask(Block(0))
+
+        assert caught[0].path == ("runtime", "sleeper", "runtime")
+        assert runtime.actors() == (handle,)
+
+
+async def test_background_task_can_order_the_end_of_all(
+    autojump_clock: MockClock,
+) -> None:
+    """An actor's background task can order it, and it goes on without that task."""
+
+    def end(_model: Sleeper, _request: Block, ctx: acton.Context) -> None:
+        ctx.start_soon(ctx.runtime.shutdown_all)
+
+    async with open_test_runtime() as runtime:
+        first = await runtime.start(Sleeper)
+        idle = runtime.new_actor(Sleeper).mutate_on(Block, end)
+        await (await idle.start()).send(Block(0))
+        await first.wait_stopped()
+
+        assert runtime.actors() == ()
+
+
+async def test_wait_for_the_end_of_all_can_be_cancelled(
+    autojump_clock: MockClock,
+) -> None:
+    """Whoever stops waiting for the end of all actors does not stop it."""
+    async with open_test_runtime() as runtime:
+        handle = await runtime.start(Sleeper)
+        await handle.send(Sleep(5))
+        with trio.move_on_after(1):
+            await runtime.shutdown_all()
+        await handle.wait_stopped()
+
+        assert trio.current_time() == 5
+
+
+async def test_interrupt_while_the_block_is_left_cancels_the_rest(
+    autojump_clock: MockClock,
+) -> None:
+    """KeyboardInterrupt while the block is left cancels the rest, and leaves alone."""
+    ends: list[float] = []
+
+    async def stop(_model: Sleeper) -> None:
+        await trio.sleep(1)
+        ends.append(trio.current_time())
+
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(KeyboardInterrupt):
+            async with acton.open_runtime() as runtime:
+                handle = await runtime.new_actor(Sleeper).after_stop(stop).start()
+                await handle.send(Sleep(5))
+                nursery.start_soon(_interrupt, trio.lowlevel.current_task(), 2)
+
+    assert ends == [3]
+
+
+async def _interrupt(task: trio.lowlevel.Task, after: float) -> None:
+    """Have a task that waits see KeyboardInterrupt, as trio itself would."""
+    await trio.sleep(after)
+
+    def raise_it() -> None:
+        raise KeyboardInterrupt
+
+    # What trio does when the signal comes.
+    task._attempt_abort(raise_it)

@@ -334,6 +334,13 @@ class RuntimeCore:
     async def _shut_down(self) -> None:
         """Stop all actors; a task of its own, as who orders it may be one of them."""
         current_activity.set(None)
+        try:
+            await self._stop_all()
+        finally:
+            # Whatever has happened, nobody waits for it any more.
+            self._has_shut_down.set()
+
+    async def _stop_all(self) -> None:
         with trio.move_on_after(self.config.timeouts.system_shutdown) as budget:
             if not self.root.is_closing:
                 # What is broadcast is where it is handled before anybody stops,
@@ -344,7 +351,6 @@ class RuntimeCore:
         if budget.cancelled_caught:
             self.root.cancel_all("timeouts.system_shutdown has passed")
             await self.root.stop_all()
-        self._has_shut_down.set()
 
     def begin_end(self) -> None:
         """Refuse new actors, and take note of how those that there are end."""

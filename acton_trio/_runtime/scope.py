@@ -11,7 +11,7 @@ has to clean up.  A second task stands unshielded beside it, only to notice::
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Generic, TypeAlias, TypeVar
@@ -78,54 +78,55 @@ class _House(Generic[RuntimeT]):
     async def _hold(self) -> None:
         patience = Patience(self.config.timeouts.ask)
         timetable = Timetable()
-        broker = Broker()
-        overseer = Overseer()
         with trio.CancelScope(shield=True):
-            async with trio.open_nursery() as services:
-                services.start_soon(self._serve, patience.run, name="ask timeouts")
-                services.start_soon(self._serve, timetable.run, name="timers")
-                async with trio.open_nursery() as actors:
-                    surroundings = Surroundings(
-                        self.config.timeouts.actor_shutdown,
-                        patience,
-                        timetable,
-                        partial(_announce_dead_letter, broker, self.panel),
-                        broker,
-                        overseer,
-                        self.panel,
-                    )
-                    household = Household(
-                        actors, partial(_announce, broker, self.panel)
-                    )
-                    root = Supervisor("runtime", household, self._give_up)
-                    household.adopt = root.adopt
-                    watch = SignalWatch(self._force)
-                    self.runtime = self.make(
-                        self.config,
-                        broker,
-                        surroundings,
-                        root,
-                        services,
-                        watch,
-                        overseer,
-                    )
-                    surroundings.runtime = self.runtime
-                    household.place = self.runtime.start_under
-                    household.went_down = self.runtime.exposure.forget
-                    self.is_ready.set()
-                    await self._is_empty.wait()
-                services.cancel_scope.cancel(reason="the last actor is down")
+            try:
+                async with trio.open_nursery() as services:
+                    services.start_soon(self._stand_by, name="services watch")
+                    services.start_soon(patience.run, name="ask timeouts")
+                    services.start_soon(timetable.run, name="timers")
+                    # Not cancelled along with what they need, if that fails.
+                    with trio.CancelScope(shield=True):
+                        await self._hold_actors(services, patience, timetable)
+                    services.cancel_scope.cancel(reason="the last actor is down")
+            except BaseExceptionGroup as group:
+                self.failures.extend(group.exceptions)
         # An address that somebody keeps may outlive all; its asker may not.
         patience.close(ActorStoppedError)
 
-    async def _serve(self, service: Callable[[], Awaitable[None]]) -> None:
-        """Run what all actors need; if it fails they end as they do for a failure."""
+    async def _stand_by(self) -> None:
+        """Notice that a service has failed, which cancels the others, and end it all."""
         try:
-            await service()
-        except trio.Cancelled:
-            raise
-        except BaseException as error:  # noqa: BLE001 - it leaves with the others
-            self._give_up(error)
+            await trio.sleep_forever()
+        finally:
+            if not self._is_empty.is_set():
+                self.end("what the actors need has failed")
+
+    async def _hold_actors(
+        self, services: trio.Nursery, patience: Patience, timetable: Timetable
+    ) -> None:
+        broker, overseer = Broker(), Overseer()
+        async with trio.open_nursery() as actors:
+            surroundings = Surroundings(
+                self.config.timeouts.actor_shutdown,
+                patience,
+                timetable,
+                partial(_announce_dead_letter, broker, self.panel),
+                broker,
+                overseer,
+                self.panel,
+            )
+            household = Household(actors, partial(_announce, broker, self.panel))
+            root = Supervisor("runtime", household, self._give_up)
+            household.adopt = root.adopt
+            watch = SignalWatch(self._force)
+            self.runtime = self.make(
+                self.config, broker, surroundings, root, services, watch, overseer
+            )
+            surroundings.runtime = self.runtime
+            household.place = self.runtime.start_under
+            household.went_down = self.runtime.exposure.forget
+            self.is_ready.set()
+            await self._is_empty.wait()
 
     def end(self, reason: str) -> None:
         """Cancel the body of the block, and all actors."""

@@ -750,3 +750,24 @@ def test_traces_without_the_library_say_how_to_get_it(
         OpenTelemetryInstrument()
 
     assert caught.value.__notes__ == ["it comes with: pip install 'acton-trio[otel]'"]
+
+
+async def test_instrument_of_two_runtimes_can_tell_their_messages_apart(
+    autojump_clock: MockClock,
+) -> None:
+    """No two messages have the same number, wherever they are handled."""
+    numbers: list[int] = []
+
+    class Numbers(Instrument):
+        def message_began(self, event: MessageBegan) -> None:
+            numbers.append(event.number)
+
+    instrument = Numbers()
+    async with (
+        acton.open_runtime(instruments=[instrument]) as first,
+        acton.open_runtime(instruments=[instrument]) as second,
+    ):
+        for runtime in (first, second):
+            await (await runtime.start(Adder)).ask(GetSum())
+
+    assert len(numbers) == len({*numbers}) == 2

@@ -366,3 +366,28 @@ async def test_runtimes_can_be_nested(autojump_clock: MockClock) -> None:
                 raise OSError
         assert names_of(trace) == ["inner after_stop"]
         assert outer.find("one") is not None
+
+
+async def test_service_that_fails_ends_the_actors_as_any_failure_does(
+    autojump_clock: MockClock,
+) -> None:
+    """They are cancelled and clean up, and what has failed leaves as it was."""
+    ends: list[float] = []
+    error = OSError("the service")
+
+    async def clean_up(_model: object) -> None:
+        await trio.sleep(1)
+        ends.append(trio.current_time())
+
+    async def fail() -> None:
+        await trio.sleep(2)
+        raise error
+
+    with pytest.RaisesGroup(OSError) as caught:
+        async with acton.open_runtime() as runtime:
+            await runtime.new_actor(object).after_stop(clean_up).start()
+            runtime.services.start_soon(fail)
+            await trio.sleep_forever()
+
+    assert caught.value.exceptions == (error,)
+    assert ends == [3]

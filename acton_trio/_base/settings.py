@@ -128,7 +128,7 @@ def whole_number(*, unit: str = "", most: int | None = None) -> Kind:
     )
 
 
-def check_sections(config: Any) -> None:
+def check_sections(config: object) -> None:
     """Refuse a config one of whose sections is something else.
 
     Raises:

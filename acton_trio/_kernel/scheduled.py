@@ -152,7 +152,7 @@ class ScheduledSend:
         Cancellation:
             Only the waiting ends.
         """
-        if not isinstance(number, int):
+        if not isinstance(number, int):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not be checked
             msg = f"a number of deliveries is a whole number, not {shown(number)}"
             raise TypeError(msg)
         return await self._timer.wait_for_deliveries(number)

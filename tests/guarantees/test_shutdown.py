@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 import pytest
@@ -337,7 +337,7 @@ async def _interrupt(task: trio.lowlevel.Task, after: float) -> None:
     """Have a task that waits see KeyboardInterrupt, as trio itself would."""
     await trio.sleep(after)
 
-    def raise_it() -> None:
+    def raise_it() -> NoReturn:
         raise KeyboardInterrupt
 
     # What trio does when the signal comes.

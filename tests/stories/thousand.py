@@ -19,7 +19,8 @@ import trio.testing
 
 import acton_trio as acton
 
-CONFIG = acton.Config(timeouts=acton.Timeouts(actor_shutdown=1, system_shutdown=5))
+# In seconds; nothing is waited for that long but by a handler that refuses to end.
+LONG = 600
 
 
 @acton.message(ipc=True)
@@ -64,7 +65,9 @@ class Adder:
 async def main(path: str, count: int, stubborn: float) -> None:
     """Serve until a signal comes, and tell how it ended."""
     handled: list[int] = []
-    async with acton.open_runtime(CONFIG) as runtime:
+    patience = 1 if stubborn else LONG
+    timeouts = acton.Timeouts(actor_shutdown=patience, system_shutdown=LONG)
+    async with acton.open_runtime(acton.Config(timeouts=timeouts)) as runtime:
         adders = [
             await runtime.start(Adder, handled, name=f"a{number}", expose=True)
             for number in range(count)

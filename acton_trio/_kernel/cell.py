@@ -174,7 +174,7 @@ class Cell:
     def _must_end_by(self, due: float) -> None:
         """Note when it is to have ended, without the time of its children."""
         self._due = min(self._due, due)
-        self.seat.surroundings.overseer.is_due()
+        self.seat.surroundings.overseer.is_due(self)
 
     @property
     def due(self) -> float:
@@ -320,7 +320,7 @@ class Cell:
         # What was cut short has its time to clean up, what was not has the rest.
         is_cut = self._work.cancel_called
         self._due = self._last.deadline if is_cut else self._due + spent
-        self.seat.surroundings.overseer.is_due()
+        self.seat.surroundings.overseer.is_due(self)
         await self.parent.may_clean_up()
 
     def _note_overrun(self) -> None:

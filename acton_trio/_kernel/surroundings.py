@@ -61,8 +61,8 @@ class Overseer(Protocol):
         """Take note of a handler that was cancelled along with its actor."""
         ...
 
-    def is_due(self) -> None:
-        """Take note that it was ordered when somebody is to have ended."""
+    def is_due(self, cell: Any) -> None:
+        """Take note of when an incarnation is to have ended, if that was ordered."""
         ...
 
     def overran(self, cell: Any, function: Callable[..., Any]) -> None:

@@ -354,7 +354,7 @@ class RuntimeCore:
 
     def begin_end(self) -> None:
         """Refuse new actors, and take note of how those that there are end."""
-        self.overseer.begin(self.services, self._cells)
+        self.overseer.begin(self.services, self._cells())
 
     def _cells(self) -> Iterator[Cell]:
         for seat in self.root.seats():

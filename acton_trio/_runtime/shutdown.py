@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from heapq import heappop, heappush
+from itertools import count
 from typing import Any, Final, final
 
 import attrs
@@ -95,22 +97,28 @@ class Overseer:
     _cut_off: list[CutOff] = attrs.field(factory=list[CutOff], init=False)
     _overran: list[Overrun] = attrs.field(factory=list[Overrun], init=False)
     _late: dict[Cell, _Late] = attrs.field(factory=dict[Cell, _Late], init=False)
-    _news: trio.Event = attrs.field(factory=trio.Event, init=False)
+    # When to look at whom; one that has ended meanwhile, or has got more time,
+    # is passed over then.
+    _heap: list[tuple[float, int, Cell]] = attrs.field(
+        factory=list[tuple[float, int, Cell]], init=False
+    )
+    _ticket: Iterator[int] = attrs.field(factory=count, init=False)
+    _alarm: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
 
-    def begin(
-        self, services: trio.Nursery, cells: Callable[[], Iterable[Cell]]
-    ) -> None:
+    def begin(self, services: trio.Nursery, cells: Iterable[Cell]) -> None:
         """Take note of everything from now on.
 
         Args:
             services: Where the watch stands.
-            cells: Returns the incarnations that there are.
+            cells: The incarnations that there are.
         """
         if self.is_ending:
             return
         self.is_ending = True
+        for cell in cells:
+            self.is_due(cell)
         if not services.cancel_scope.cancel_called:
-            services.start_soon(self._watch, cells, name="overseer")
+            services.start_soon(self._watch, name="overseer")
 
     def cut_off(
         self, actor: str, message: object, function: Callable[..., Any], error: Any
@@ -121,9 +129,12 @@ class Overseer:
             message_name, handler = name_of(type(message)), name_of(function)
             self._cut_off.append(CutOff(actor, message_name, handler, line))
 
-    def is_due(self) -> None:
-        """Take note that it was ordered when somebody is to have ended."""
-        self._news.set()
+    def is_due(self, cell: Cell) -> None:
+        """Take note of when *cell* is to have ended, if that was ordered."""
+        if self.is_ending and cell.due < math.inf:
+            due = cell.due + _GRACE
+            heappush(self._heap, (due, next(self._ticket), cell))
+            self._alarm.deadline = min(self._alarm.deadline, due)
 
     def overran(self, cell: Cell, function: Callable[..., Any]) -> None:
         """Take note that *function* has returned when the time of *cell* was up."""
@@ -152,19 +163,19 @@ class Overseer:
             drained, tuple(self._cut_off), tuple(self._overran), self.is_forced
         )
 
-    async def _watch(self, cells: Callable[[], Iterable[Cell]]) -> None:
+    async def _watch(self) -> None:
         """Look, whenever somebody's time is up, who that is and where."""
         while True:
-            self._news = trio.Event()
-            now = trio.current_time()
-            dues = [cell.due + _GRACE for cell in cells()]
-            with trio.move_on_at(
-                min((due for due in dues if due > now), default=math.inf)
-            ):
-                await self._news.wait()
-            for cell in cells():
-                if cell.due + _GRACE <= trio.current_time() and cell not in self._late:
-                    self._late[cell] = _Late(cell.due, *_whereabouts(cell))
+            due = self._heap[0][0] if self._heap else math.inf
+            with trio.CancelScope(deadline=due) as self._alarm:
+                await trio.sleep_forever()
+            while self._heap and self._heap[0][0] <= trio.current_time():
+                self._look_at(heappop(self._heap)[2])
+
+    def _look_at(self, cell: Cell) -> None:
+        is_there = cell.seat.occupant is cell and cell not in self._late
+        if is_there and cell.due + _GRACE <= trio.current_time():
+            self._late[cell] = _Late(cell.due, *_whereabouts(cell))
 
 
 def _whereabouts(cell: Cell) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
-__all__ = ["line_in", "line_of", "line_of_failure"]
+__all__ = ["line_in", "line_left", "line_of"]
 
 
 def line_of(function: Callable[..., Any]) -> str:
@@ -28,8 +28,8 @@ def line_in(work: object, function: Callable[..., Any]) -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-def line_of_failure(error: BaseException, function: Callable[..., Any]) -> str:
-    """Return at which line of *function* it was that *error* came out of it."""
+def line_left(error: BaseException, function: Callable[..., Any]) -> str:
+    """Return at which line *function* was left by *error*."""
     code, step, line = _code_of(function), error.__traceback__, line_of(function)
     while step is not None:
         if step.tb_frame.f_code is code:

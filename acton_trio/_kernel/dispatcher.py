@@ -109,8 +109,6 @@ class Dispatcher:
                 envelope = mailbox.take()
                 work = self._call(handler, envelope)
                 if work is not None:
-                    # It counts when that has ended.
-                    self._tally.handled -= 1
                     await self._start(handler.goes_on(work), envelope)
             else:
                 await self._start(handler, mailbox.take())
@@ -185,7 +183,8 @@ class Dispatcher:
                 self._turn(handler, envelope).returned(result)
         # A task that it has started is not about the next message.
         self._plain.message_type = None
-        self._tally.handled += 1
+        # What is still to be awaited counts when that has ended.
+        self._tally.handled += work is None
         if watch is not None:
             watch.ended(failure)
         # Its traceback leads to this very frame.

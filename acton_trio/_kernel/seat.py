@@ -195,6 +195,7 @@ class Seat:
     ) -> None:
         """Declare the seat empty for good, and answer whoever still waits."""
         self.last_failure = cause or self.last_failure
+        self.recall = _nobody
         if self.subscriptions:
             self.surroundings.exchange.forget(self)
         self.close(cause)

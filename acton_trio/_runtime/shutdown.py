@@ -11,7 +11,7 @@ from typing import Any, Final, final
 import attrs
 import trio
 
-from .._base.lines import line_in, line_of_failure
+from .._base.lines import line_in, line_left
 from .._base.util import name_of, publish_names
 from .._kernel.cell import Cell
 from .._kernel.seat import Seat
@@ -125,7 +125,7 @@ class Overseer:
     ) -> None:
         """Take note of a handler that was cancelled along with its actor."""
         if self.is_ending:
-            line = line_of_failure(error, function)
+            line = line_left(error, function)
             message_name, handler = name_of(type(message)), name_of(function)
             self._cut_off.append(CutOff(actor, message_name, handler, line))
 

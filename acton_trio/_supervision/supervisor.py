@@ -160,9 +160,7 @@ class Supervisor:
         if holder is not None:
             raise DuplicateNameError(seat.name, holder.seat.id)
         child = Child(seat, handle, recipe, spec, self)
-        self._roster.add(child, own_name(seat))
-        seat.supervisor = self.seat
-        seat.recall = partial(self._recall, child)
+        self._take(child, own_name(seat))
         self._spawn(child)
         try:
             with waiting(seat):
@@ -176,6 +174,11 @@ class Supervisor:
             raise
         if child.start_failure is not None:
             raise child.start_failure
+
+    def _take(self, child: Child, name: str | None = None) -> None:
+        self._roster.add(child, name)
+        child.seat.supervisor = self.seat
+        child.seat.recall = partial(self._recall, child)
 
     def make_spawner(
         self, child: Child, fail: Callable[[BaseException], None], *, is_closing: bool
@@ -318,11 +321,8 @@ class Supervisor:
 
     def _escalate(self, child: Child) -> None:
         """Give *child* up, which has failed more often than its limit allows."""
-        name, reason, error = (
-            child.seat.name,
-            child.reason,
-            limit_error(child.window.limit, child.seat.name, child.failure),
-        )
+        name, reason = child.seat.name, child.reason
+        error = limit_error(child.window.limit, name, child.failure)
         restarts = child.seat.restarts_in_window()
         self._take_down(child, error, ActorState.ESCALATED)
         news = SupervisionEscalated(self.name, name, reason, restarts, error)
@@ -345,7 +345,6 @@ class Supervisor:
         state: ActorState = ActorState.DOWN,
     ) -> None:
         self._let_go(child)
-        child.seat.recall = _nothing
         self.household.went_down(child.handle)
         child.seat.vacate(failure, state)
 
@@ -381,9 +380,7 @@ class Supervisor:
             backoff: When it comes back if it is down, in seconds from now.
         """
         child.keeper, child.failed_late = self, False
-        self._roster.add(child)
-        child.seat.supervisor = self.seat
-        child.seat.recall = partial(self._recall, child)
+        self._take(child)
         if not child.is_present:
             self._have_back(child, [child], backoff)
 
@@ -441,7 +438,3 @@ class Supervisor:
         if self.seat is None or type(event) not in self.seat.accepts:
             return False
         return self.seat.mailbox.put_urgent(Envelope(event))
-
-
-def _nothing() -> None:
-    pass

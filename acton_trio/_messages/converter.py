@@ -46,7 +46,8 @@ def reader_of(type_: object) -> _Reader:
     It raises `MisfitError`, or whatever the class of the value itself raised.
     """
     target = typing.cast("Any", type_)
-    if why_unfaithful(type_) is None:
+    # Without what says more about it: that may be unhashable.
+    if why_unfaithful(unwrap(type_)) is None:
         # The keys of JSON objects are strings, whatever they stand for.
         return lambda plain: msgspec.convert(plain, target, str_keys=True)
     if choices_of(type_):
@@ -58,7 +59,7 @@ def reader_of(type_: object) -> _Reader:
 
 def writer_of(type_: object) -> _Writer:
     """Return what turns a *type_* into data that msgspec can write."""
-    if why_unfaithful(type_) is None or choices_of(type_):
+    if why_unfaithful(unwrap(type_)) is None or choices_of(type_):
         return lambda value: value
     return lambda value: _converter.unstructure(value, unstructure_as=type_)
 

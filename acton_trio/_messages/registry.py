@@ -27,6 +27,7 @@ class MessageRegistry:
 
     _classes: dict[str, type] = attrs.field(factory=dict, init=False)
     _names: dict[type, str] = attrs.field(factory=dict, init=False)
+    _all_names: dict[type, tuple[str, ...]] = attrs.field(factory=dict, init=False)
     _codecs: dict[str, Codec[object]] = attrs.field(
         factory=dict, init=False, repr=False
     )
@@ -57,6 +58,8 @@ class MessageRegistry:
             raise DuplicateNameError(wire_name, f"the message {name_of(holder)}")
         self._codecs[wire_name] = codec
         self._names[cls] = wire_name
+        if wire_name not in self.names_of(cls):
+            self._all_names[cls] = (*self.names_of(cls), wire_name)
 
     def is_registered(self, name: str) -> bool:
         """Return whether a class has this name."""
@@ -76,6 +79,10 @@ class MessageRegistry:
     def name_of(self, cls: type) -> str | None:
         """Return the name that messages of exactly this class are sent under."""
         return self._names.get(cls)
+
+    def names_of(self, cls: type) -> tuple[str, ...]:
+        """Return all names that messages of exactly this class are read under."""
+        return self._all_names.get(cls, ())
 
     def decode(self, name: str, data: Buffer, format: Format) -> object:  # noqa: A002 - the word of the wire
         """Build the message that *data* describes.

@@ -658,3 +658,19 @@ def test_type_that_cannot_travel_is_refused_with_a_remedy(
     """The mistake is told when the codec is made, not when a message is lost."""
     with pytest.raises(TypeError, match=words):
         codec_of(cls)
+
+
+@message
+class Labelled:
+    """Says of a field what cannot be hashed, beside one that msgspec would lose."""
+
+    size: Annotated[int, ["in", "bytes"]]
+    _secret: int = 3
+
+
+@pytest.mark.parametrize("wire", list(Format))
+def test_annotation_that_cannot_be_hashed_is_no_obstacle(wire: Format) -> None:
+    """Nobody but its author knows what it is for."""
+    codec = codec_of(Labelled)
+
+    assert codec.decode(codec.encode(Labelled(1), wire), wire) == Labelled(1)

@@ -192,6 +192,9 @@ class UnhandledMessageError(AskError):
 class PeerRejectedError(AskError):
     """The peer refused the request before dispatching it; a retry is safe.
 
+    One code says less: ``SERIALIZATION_ERROR`` may also be about the reply, which
+    could not be written after the request was handled.
+
     When the connection broke, so that nobody can tell whether the request was
     handled, you get `PeerLostError`.
     """

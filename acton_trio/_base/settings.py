@@ -1,7 +1,7 @@
 """What can be set, and how a file or the environment says it.
 
 A configuration is a frozen class of sections, a section a frozen class of
-settings, and the validator of a setting is its `Kind`: what it is in Python, in
+settings; a setting may also stand beside the sections.  And the validator of a setting is its `Kind`: what it is in Python, in
 a file and in the environment.  The classes are the table that files are read
 by, so that no key can be in one and not in the other.
 
@@ -31,8 +31,11 @@ __all__ = [
     "Schema",
     "Setting",
     "check_sections",
+    "optional",
+    "rate",
     "seconds",
     "whole_number",
+    "whole_numbers",
 ]
 
 ConfigT = TypeVar("ConfigT", bound=attrs.AttrsInstance)
@@ -128,6 +131,41 @@ def whole_number(*, unit: str = "", most: int | None = None) -> Kind:
     )
 
 
+def rate(unit: str) -> Kind:
+    """Return the kind of a number of things per second, above 0."""
+    return Kind(
+        expected=f"a number of {unit} per second above 0",
+        admits=lambda value: _is_number(value) and 0 < value < math.inf,
+        from_text=float,
+    )
+
+
+def whole_numbers(unit: str) -> Kind:
+    """Return the kind of some whole numbers from 0 on: a tuple, in files a list."""
+    return Kind(
+        expected=f"a tuple of {unit}, whole numbers from 0 on",
+        admits=_are_whole,
+        in_files=f"a list of {unit}, whole numbers from 0 on",
+        from_file=_tuple_of,
+        # In the environment with commas between them.
+        from_text=lambda text: [int(each) for each in text.split(",")],
+    )
+
+
+def optional(kind: Kind) -> Kind:
+    """Return *kind* for a setting that may be ``None``; files then leave it out."""
+
+    def admits(value: object) -> bool:
+        return value is None or kind.admits(value)
+
+    return attrs.evolve(
+        kind,
+        expected=f"{kind.expected}, or None",
+        admits=admits,
+        in_files=kind.in_files or kind.expected,
+    )
+
+
 def check_sections(config: object) -> None:
     """Refuse a config one of whose sections is something else.
 
@@ -143,6 +181,20 @@ def check_sections(config: object) -> None:
 
 def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _are_whole(value: object) -> bool:
+    if not isinstance(value, tuple):
+        return False
+    members = typing.cast("tuple[object, ...]", value)
+    return all(type(each) is int and each >= 0 for each in members)
+
+
+def _tuple_of(value: object) -> object:
+    # Anything else than a list stays what it is, which `admits` refuses.
+    if isinstance(value, list):
+        return tuple(typing.cast("list[object]", value))
+    return value
 
 
 def _of_milliseconds(value: object) -> float:
@@ -166,6 +218,8 @@ class Setting:
     """One thing that can be set: where it is, of which kind, and its default."""
 
     section: str
+    """The name of its section; empty if it stands beside them."""
+
     field: str
     kind: Kind
     default: object
@@ -174,6 +228,11 @@ class Setting:
     def key(self) -> str:
         """What it is called in its section of a file."""
         return self.field + self.kind.suffix
+
+    @property
+    def path(self) -> str:
+        """What it is called in a file: ``limits.this``."""
+        return f"{self.section}.{self.key}".removeprefix(".")
 
     @property
     def keys(self) -> set[str]:
@@ -203,12 +262,24 @@ class Schema(Generic[ConfigT]):
     without_effect: frozenset[str] = frozenset()
     """Keys that are accepted, whatever they say: ``limits.this``, ``paths.*``."""
 
+    def sections(self) -> dict[str, type[attrs.AttrsInstance]]:
+        """Return the classes of the sections, by name."""
+        # A section is made by its class, and so its default is a factory.
+        made = {
+            field.name: getattr(field.default, "factory", None)
+            for field in attrs.fields(self.config)
+        }
+        return {name: section for name, section in made.items() if section is not None}
+
     def settings(self) -> Iterator[Setting]:
         """Yield all that can be set, in the order of the classes."""
-        for section in attrs.fields(self.config):
-            # What makes a section is its class.
-            for field in attrs.fields(section.default.factory):
-                yield Setting(section.name, field.name, field.validator, field.default)
+        sections = self.sections()
+        for each in attrs.fields(self.config):
+            if each.name not in sections:
+                yield Setting("", each.name, each.validator, each.default)
+                continue
+            for field in attrs.fields(sections[each.name]):
+                yield Setting(each.name, field.name, field.validator, field.default)
 
     def read(
         self, tables: Mapping[str, object], source: str, environ: Mapping[str, str]
@@ -227,10 +298,11 @@ class Schema(Generic[ConfigT]):
         reader.read_file(tables, source)
         reader.read_environment(environ)
         sections = {
-            section.name: section.default.factory(**reader.values[section.name])
-            for section in attrs.fields(self.config)
+            name: section(**reader.values[name])
+            for name, section in self.sections().items()
         }
-        return Reading(self.config(**sections), tuple(reader.without_effect))
+        config = self.config(**sections, **reader.values[""])
+        return Reading(config, tuple(reader.without_effect))
 
 
 @final
@@ -255,7 +327,7 @@ class _Reader:
 
     def __init__(self, schema: Schema[Any]) -> None:
         self.schema = schema
-        self.sections: dict[str, list[Setting]] = {}
+        self.sections: dict[str, list[Setting]] = {"": []}
         for setting in schema.settings():
             self.sections.setdefault(setting.section, []).append(setting)
         self.values: dict[str, dict[str, object]] = {name: {} for name in self.sections}
@@ -264,14 +336,24 @@ class _Reader:
     def read_file(self, tables: Mapping[str, object], source: str) -> None:
         """Take what a file says."""
         ignored = {each.partition(".")[0] for each in self.schema.without_effect}
+        alone = {key for setting in self.sections[""] for key in setting.keys}
+        known = {*self.sections, *alone} - {""}
+        words = [
+            _Word(key, key, value, source)
+            for key, value in tables.items()
+            if key in alone
+        ]
+        self._take("", words, str)
         for section, table in tables.items():
-            if section not in ignored | self.sections.keys():
-                raise ConfigError(source, section, _unknown(section, self.sections))
+            if section in alone:
+                continue
+            if section not in ignored | known:
+                raise ConfigError(source, section, _unknown(section, known))
             if not isinstance(table, Mapping):
                 expected = f"expected a table, [{section}], got {shown(table)}"
                 raise ConfigError(source, section, expected)
             entries = typing.cast("Mapping[str, object]", table)
-            words: list[_Word] = []
+            words = list[_Word]()
             for key, value in entries.items():
                 if self._is_idle(section, key):
                     self.without_effect.append(f"{section}.{key}")
@@ -284,7 +366,13 @@ class _Reader:
 
         An empty variable says nothing, nor does one of no section.
         """
-        for section in self.sections:
+        for setting in self.sections[""]:
+            name = f"{self.schema.prefix}{setting.key.upper()}"
+            value = environ.get(name)
+            if value:
+                word = _Word(setting.key, name, value, name, is_text=True)
+                self._take("", [word], partial(_variable, self.schema.prefix))
+        for section in self.sections.keys() - {""}:
             prefix = f"{self.schema.prefix}{section.upper()}_"
             words = [
                 _Word(
@@ -304,7 +392,7 @@ class _Reader:
     ) -> None:
         spoken: dict[str, str] = {}
         for word in words:
-            name = f"{section}.{word.key}"
+            name = f"{section}.{word.key}".removeprefix(".")
             setting = self._find(section, word, spell)
             if setting is None:
                 known = [spell(each.key) for each in self.sections[section]]

@@ -11,6 +11,7 @@ import attrs
 __all__ = [
     "NO_HEADERS",
     "Activity",
+    "Asked",
     "Wait",
     "current_activity",
     "waiting",
@@ -25,6 +26,21 @@ class Wait(Protocol):
 
     def blockers(self) -> Collection[Activity]:
         """Return the code that has to return first, as far as is known now."""
+        ...
+
+
+class Asked(Protocol):
+    """The ask that running code works for."""
+
+    asker: Activity | None
+    """The code that waits for the answer, if it is in this process."""
+
+    chain: tuple[str, ...]
+    """What an ask from another process says of those who wait for it."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody still waits."""
         ...
 
 
@@ -47,6 +63,9 @@ class Activity:
 
     is_background: bool = False
     """Whether it is a task that no message waits for."""
+
+    ask: Asked | None = None
+    """What it answers, if it is asked."""
 
     message_type: type | None = None
     """The type of what a handler handles; for those who log what it says."""

@@ -17,6 +17,7 @@ from .._messages.declare import Request, StreamRequest
 from .._policy.cadence import Beat, Cadence
 from . import pace
 from .activity import current_activity, waiting, waiting_activity
+from .chains import waiting_abroad_for
 from .checks import (
     checked_beat,
     checked_message,
@@ -263,9 +264,11 @@ class Addressee:
         activity = waiting_activity()
         if activity is None or self._seat.mailbox.is_closed:
             return
-        cycle = find_cycle(self._seat.mailbox.blockers(envelope), activity)
-        if cycle is not None:
-            raise AskCycleError((*cycle, self.name))
+        blockers = self._seat.mailbox.blockers(envelope)
+        for each in (activity, *waiting_abroad_for(activity)):
+            cycle = find_cycle(blockers, each)
+            if cycle is not None:
+                raise AskCycleError((*cycle, self.name))
         assert envelope.ask is not None
         envelope.ask.asker = activity
 

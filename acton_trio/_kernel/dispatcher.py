@@ -220,6 +220,7 @@ class Dispatcher:
             handle,
             envelope.headers,
             exclusive=handler.exclusive,
+            ask=envelope.ask,
             message_type=type(envelope.message),
         )
 

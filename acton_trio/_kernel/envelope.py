@@ -69,6 +69,9 @@ class Ask:
     outlet: Outlet | None = None
     """Where items go, if it asks for a stream; the result is then its end."""
 
+    chain: tuple[str, ...] = ()
+    """If it came from another process: those there and beyond who wait for it."""
+
     asker: Activity | None = attrs.field(default=None, init=False)
     """The handler or hook that waits for the result, if it is one that does."""
 

@@ -31,7 +31,9 @@ _SECONDS_PER_SWITCH: Final = 0.0005
 class _Streak:
     """How often the same task has sent without another one sending between."""
 
-    task: trio.lowlevel.Task | None = None
+    task: int = 0
+    """The task's `id`: the task itself would be kept when it is long gone."""
+
     length: int = 0
 
 
@@ -39,8 +41,8 @@ _streak: Final = _Streak()
 
 
 async def _breathe() -> None:
-    task = trio.lowlevel.current_task()
-    if task is not _streak.task:
+    task = id(trio.lowlevel.current_task())
+    if task != _streak.task:
         _streak.task, _streak.length = task, 0
     _streak.length += 1
     if _streak.length < _SENDS_PER_SWITCH:

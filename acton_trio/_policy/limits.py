@@ -8,26 +8,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Any, final
+from typing import final
 
 import attrs
 
-from .._base.util import publish_names, shown
+from .._base.util import publish_names
+from .backoff import at_least, backoff_delay
 
 __all__ = ["RestartLimit", "RestartWindow"]
-
-
-def _at_least(minimum: float) -> Any:
-    def check(_limit: object, field: attrs.Attribute[Any], value: object) -> None:
-        expected = f"RestartLimit.{field.name} is a number from {minimum:g} on"
-        if not isinstance(value, (int, float)):
-            msg = f"{expected}, not {shown(value)}"
-            raise TypeError(msg)
-        if not minimum <= value < math.inf:
-            msg = f"{expected}, not {value!r}"
-            raise ValueError(msg)
-
-    return check
 
 
 @attrs.frozen
@@ -37,22 +25,22 @@ class RestartLimit:
     The defaults are the reference's.
     """
 
-    max_restarts: int = attrs.field(default=5, validator=_at_least(0))
+    max_restarts: int = attrs.field(default=5, validator=at_least(0))
     """Restarts within `window`; one more failure is one too many."""
 
-    window: float = attrs.field(default=60.0, validator=_at_least(0))
+    window: float = attrs.field(default=60.0, validator=at_least(0))
     """Length of the sliding window, in seconds."""
 
-    initial_backoff: float = attrs.field(default=0.1, validator=_at_least(0))
+    initial_backoff: float = attrs.field(default=0.1, validator=at_least(0))
     """Wait before the first restart, in seconds."""
 
-    max_backoff: float = attrs.field(default=30.0, validator=_at_least(0))
+    max_backoff: float = attrs.field(default=30.0, validator=at_least(0))
     """Longest wait, in seconds, before chance adds to it."""
 
-    multiplier: float = attrs.field(default=2.0, validator=_at_least(1))
+    multiplier: float = attrs.field(default=2.0, validator=at_least(1))
     """How much longer each wait is than the one before it."""
 
-    jitter: float = attrs.field(default=0.0, validator=_at_least(0))
+    jitter: float = attrs.field(default=0.0, validator=at_least(0))
     """Largest part of a wait that chance may add to it: 0.1 is a tenth."""
 
     enabled: bool = True
@@ -109,13 +97,9 @@ class RestartWindow:
 
     def _backoff(self, attempt: int) -> float:
         limit = self.limit
-        try:
-            wait = limit.initial_backoff * limit.multiplier ** (attempt - 1)
-        except OverflowError:
-            # After a long night of restarts the power no longer fits a float,
-            # and a supervisor must not die of arithmetic.
-            return limit.max_backoff
-        return min(wait, limit.max_backoff)
+        return backoff_delay(
+            limit.initial_backoff, limit.multiplier, limit.max_backoff, attempt
+        )
 
 
 publish_names(globals(), ["RestartLimit"])

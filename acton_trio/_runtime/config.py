@@ -81,6 +81,8 @@ class Config:
     limits: Limits = attrs.field(factory=Limits)
     defaults: Defaults = attrs.field(factory=Defaults)
     behavior: Behavior = attrs.field(factory=Behavior)
+    introspection: bool = attrs.field(default=False, validator=FLAG)
+    """Whether peers may ask how the actors are: those who can reach a listener."""
 
     def __attrs_post_init__(self) -> None:
         check_sections(self)

@@ -308,7 +308,7 @@ class RuntimeCore:
     async def shutdown_all(self) -> None:
         """Stop all actors, the last started first, and start no more.
 
-        They handle what they have queued, within ``timeouts.actor_shutdown``
+        Listeners drain before that, and are shut.  The actors handle what they have queued, within ``timeouts.actor_shutdown``
         each and ``timeouts.system_shutdown`` together; then they are cancelled.
 
         Raises:
@@ -335,6 +335,8 @@ class RuntimeCore:
         """Stop all actors; a task of its own, as who orders it may be one of them."""
         current_activity.set(None)
         try:
+            for door in reversed(self.doors.copy()):
+                await door.shutdown_gracefully()
             await self._stop_all()
         finally:
             # Whatever has happened, nobody waits for it any more.

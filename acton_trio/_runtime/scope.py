@@ -156,8 +156,6 @@ class _House(Generic[RuntimeT]):
         assert self.runtime is not None
         self.runtime.begin_end()
         with self._clearing:
-            for door in reversed(self.runtime.doors.copy()):
-                await door.shutdown_gracefully()
             await self.runtime.shutdown_all()
 
     @contextmanager

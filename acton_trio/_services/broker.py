@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any, Final, Protocol, TypeVar, final
 
@@ -58,6 +58,10 @@ class Broker:
     # By whom: a `Subscription`, or the seat of an actor.
     _subscribers: dict[type, dict[object, _Subscriber]] = attrs.field(
         factory=dict[type, "dict[object, _Subscriber]"], init=False
+    )
+
+    _taps: list[Callable[[object], None]] = attrs.field(
+        factory=list["Callable[[object], None]"], init=False
     )
 
     async def broadcast(self, message: object) -> None:
@@ -127,14 +131,14 @@ class Broker:
         waits: bool = True,
         besides: Seat | None = None,
     ) -> list[Parcel]:
-        subscribers = self._subscribers.get(type(message))
-        if not subscribers:
-            return []
+        subscribers = self._subscribers.get(type(message)) or {}
         parcels = [
             each.put(message, sender, waits=waits)
             for key, each in [*subscribers.items()]
             if besides is None or key is not besides
         ]
+        for hear in [*self._taps]:
+            hear(message)
         return [parcel for parcel in parcels if parcel is not None]
 
     async def _wait_for(self, parcels: Iterable[Parcel]) -> None:
@@ -149,7 +153,15 @@ class Broker:
             for parcel in due:
                 await parcel.taken.wait()
 
-    # --- who subscribes
+    # --- who hears of it
+
+    def tap(self, hear: Callable[[object], None]) -> None:
+        """Have *hear* called with all that is broadcast, after the subscribers."""
+        self._taps.append(hear)
+
+    def untap(self, hear: Callable[[object], None]) -> None:
+        """Have *hear* called no more."""
+        self._taps.remove(hear)
 
     def subscribe_actor(
         self, seat: Seat, message_type: type, terms: Terms

@@ -32,6 +32,7 @@ def test_defaults_are_the_references() -> None:
         },
         "defaults": {"actor_name": "actor"},
         "behavior": {"enable_tracing": True},
+        "introspection": False,
     }
 
 

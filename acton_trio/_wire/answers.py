@@ -58,7 +58,7 @@ PROTOCOL_VERSION: Final = ProtocolVersion(
     MAX_VERSION,
     "v2 (multi-format, streaming, push, discovery)",
     Capabilities(
-        messagepack=True, streaming=False, push=False, discovery=True, cancel=True
+        messagepack=True, streaming=True, push=True, discovery=True, cancel=True
     ),
 )
 """What our server says of itself."""

@@ -24,6 +24,7 @@ from .answers import (
     Response,
     StreamItem,
 )
+from .codes import ErrorCode
 
 __all__ = [
     "HEARTBEAT",
@@ -173,6 +174,16 @@ class Subscribe(Correlated, frozen=True):
     def response(self, subscribed: Iterable[str]) -> Response:
         """Return the answer: all that the connection is now subscribed to."""
         return _subscribed(self.correlation_id, subscribed)
+
+    def refusal(self, text: str, subscribed: Iterable[str]) -> Response:
+        """Return the answer that nothing has changed, and why."""
+        return Response(
+            self.correlation_id,
+            success=False,
+            error=f"Protocol error: {text}",
+            error_code=ErrorCode.PROTOCOL_ERROR,
+            subscribed_types=tuple(subscribed),
+        )
 
 
 class Unsubscribe(Correlated, frozen=True):

@@ -11,7 +11,7 @@ each built on those above it in this list::
     _supervision   many: who starts, who stops, in which order
     _runtime       the scope that all of them live in
     _ipc           the outside world
-    _testing       what tests are written with
+    _cli _testing  the command line / what tests are written with
 
 Up to ``_wire`` nothing uses trio or reads a clock.
 """
@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         mutate_on as mutate_on,
         on_error as on_error,
     )
+    from ._kernel.ref import Ref as Ref
     from ._kernel.scheduled import (
         Outcome as Outcome,
         ScheduledSend as ScheduledSend,
@@ -182,6 +183,7 @@ else:
             "_kernel.context": ["Context"],
             "_kernel.handle": ["ActorHandle", "ActorStatus"],
             "_kernel.handlers": ["act_on", "mutate_on", "on_error"],
+            "_kernel.ref": ["Ref"],
             "_kernel.scheduled": ["Outcome", "ScheduledSend"],
             "_kernel.seat": ["ActorState"],
             "_kernel.statistics": [
@@ -269,6 +271,7 @@ __all__ = [
     "PeerLostError",
     "PeerRejectedError",
     "ProtocolError",
+    "Ref",
     "Rejection",
     "RemoteProtocolError",
     "RemoteRejection",

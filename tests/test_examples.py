@@ -14,6 +14,7 @@ from typing import IO, final
 
 import attrs
 import pytest
+import trustme
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LIBRARIES = EXAMPLES / "ipc_client_libraries"
@@ -158,6 +159,21 @@ def test_client_calls_the_service_in_three_ways(service: Service) -> None:
     assert list(service.socket.parent.iterdir()) == []
 
 
+def test_program_on_asyncio_calls_the_service_from_threads(service: Service) -> None:
+    """One client serves all of them, and its event loop is asyncio's."""
+    client = python(EXAMPLES / "from_asyncio.py", str(service.socket))
+    code, printed = service.stop(signal.SIGTERM)
+
+    assert client.returncode == 0, client.stderr
+    assert client.stdout.splitlines() == [
+        "three answers at once: 42 42 42",
+        "nobody: ACTOR_NOT_FOUND",
+    ]
+    assert code == 0
+    # A send, and four asks, one of them of nobody.
+    assert printed == ["SIGTERM came", "drained: 5 requests"]
+
+
 def test_client_without_a_service_fails(tmp_path: Path) -> None:
     """Nobody listens: the example says so with its exit code."""
     client = python(EXAMPLES / "my_client.py", str(tmp_path / "nobody.sock"))
@@ -258,6 +274,119 @@ def test_pipeline_is_restarted_from_where_it_crashed() -> None:
         "pipeline/double is in generation 1",
         "pipeline/write is in generation 1",
     ]
+
+
+def test_two_doors_lead_to_the_same_actors() -> None:
+    """One lets through less than the other, and may be shut by itself."""
+    multi = python(EXAMPLES / "multi_service.py")
+
+    assert multi.returncode == 0, multi.stderr
+    assert multi.stdout.splitlines() == [
+        "socket: the sum is 100",
+        "socket: shouted 5000 letters",
+        "port: there are adder shouter",
+        "port: the sum is 101",
+        "port: shouted HELLO",
+        "port: the sum is 102",
+        "port: RATE_LIMITED",
+        (
+            "port: the peer says PROTOCOL_ERROR: Protocol error: "
+            "frame of 5162 bytes exceeds the limit of 1000"
+        ),
+        "port: is shut",
+        "socket: the sum is 202",
+        "socket: shouted 5000 letters",
+        "requests through the port: 4",
+        "requests through the socket: 202",
+    ]
+
+
+def test_prices_are_pushed_to_those_who_have_subscribed() -> None:
+    """All of them, the newest one, or plain data: each as he likes."""
+    feed = python(EXAMPLES / "price_feed.py")
+
+    assert feed.returncode == 0, feed.stderr
+    assert feed.stdout.splitlines() == [
+        "trades: 3",
+        "ticker: Price(symbol='ACME', cents=120)",
+        "ticker: Price(symbol='ACME', cents=125)",
+        "ticker: Price(symbol='INIT', cents=80)",
+        "display: Price(symbol='INIT', cents=80) and missed 2",
+        "plain data: Price {'cents': 120, 'symbol': 'ACME'}",
+    ]
+
+
+def test_stream_that_is_left_cancels_its_handler() -> None:
+    """One that is not comes to its end."""
+    streaming = python(EXAMPLES / "streaming.py")
+
+    assert streaming.returncode == 0, streaming.stderr
+    assert streaming.stdout.splitlines() == [
+        "squares: [0, 1, 4, 9]",
+        "its handler came to its end",
+        "square: 0",
+        "square: 1",
+        "square: 4",
+        "square: 9",
+        "its handler was cancelled",
+    ]
+
+
+def test_service_over_tls_turns_strangers_away() -> None:
+    """Both sides look at the other's certificate."""
+    tls = python(EXAMPLES / "tls_service.py")
+
+    assert tls.returncode == 0, tls.stderr
+    assert tls.stdout.splitlines() == [
+        "with a certificate: ValueResponse(value=42)",
+        "without one: the server wants no such client: the connection broke",
+        "with a stranger's: the server wants no such client: the connection broke",
+        "with other friends: does not trust the server: CERTIFICATE_VERIFY_FAILED",
+    ]
+
+
+def test_service_over_tls_takes_certificates_from_files(tmp_path: Path) -> None:
+    """It and its client are two processes then, and a signal ends it."""
+    example = str(EXAMPLES / "tls_service.py")
+    authority, server, client = (
+        str(tmp_path / f"{each}.pem") for each in ("authority", "server", "client")
+    )
+    signer = trustme.CA()
+    signer.cert_pem.write_to_path(authority)
+    for path, name in (server, "127.0.0.1"), (client, "client@example.org"):
+        signer.issue_cert(name).private_key_and_cert_chain_pem.write_to_path(path)
+    process = subprocess.Popen(
+        [sys.executable, example, "serve", "127.0.0.1", "0", authority, server],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    watchdog = Timer(PATIENCE, process.kill)
+    watchdog.start()
+    assert process.stdout is not None
+    try:
+        port = process.stdout.readline().split()[-1]
+        call = ("call", "127.0.0.1", port, authority)
+        friend = python(EXAMPLES / "tls_service.py", *call, client)
+        stranger = python(EXAMPLES / "tls_service.py", *call)
+        Service(tmp_path, process, process.stdout).stop(signal.SIGTERM)
+    finally:
+        watchdog.cancel()
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+    assert (friend.returncode, stranger.returncode) == (0, 1)
+    assert friend.stdout == "the service: ValueResponse(value=42)\n"
+    assert stranger.stdout.startswith("the service: the server wants no such client")
+    assert process.returncode == 0
+
+
+def test_service_over_tls_says_how_it_is_used() -> None:
+    """It prints what is written at its top, and fails."""
+    confused = python(EXAMPLES / "tls_service.py", "sing")
+
+    assert confused.returncode == 2
+    assert "tls_service.py serve HOST PORT AUTHORITY SERVER" in confused.stdout
 
 
 def test_demo_shows_every_client_and_a_clean_end() -> None:

@@ -1,15 +1,16 @@
-"""The answer to a request, from what the actor made of it."""
+"""What a request is answered with, from what the actor made of it."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Final, NamedTuple, cast
 
 from msgspec import UNSET, Raw, UnsetType
 
 from .._base.errors import (
     ActorStoppedError,
+    AskCycleError,
     HandlerFailedError,
     LocalProtocolError,
     NoReplyError,
@@ -34,38 +35,54 @@ from .._wire.codes import (
     RECIPIENT_CLOSED_TEXT,
     ErrorCode,
     request_timed_out_text,
+    stream_timed_out_text,
     unknown_message_type_text,
 )
-from .._wire.envelopes import Request, Response
+from .._wire.envelopes import Request
 
-__all__ = ["answer_failure", "answer_reply"]
+__all__ = ["Failure", "Reply", "failure_of", "reply_of"]
 
 
-def answer_reply(
-    request: Request,
-    message: object,
-    value: object,
-    registry: MessageRegistry,
-    body_format: Format,
-) -> Response:
-    """Return the answer that carries *value*, the reply to *message*.
+_paths: Final = codec_of(dict[str, list[str]])
 
-    What is not registered does not travel: the answer is an error that names
-    the type, as an error must not look like a success.
+
+class Reply(NamedTuple):
+    """A reply as it is written."""
+
+    payload: Raw
+    message_type: str | UnsetType
+    """Its name on the wire, if it is a message."""
+
+
+class Failure(NamedTuple):
+    """Why there is no reply, as a peer is told."""
+
+    code: str
+    text: str
+    payload: Raw | UnsetType = UNSET
+    """The fields of a rejection."""
+
+    message_type: str | UnsetType = UNSET
+    """The name of a rejection."""
+
+
+def reply_of(
+    message: object, value: object, registry: MessageRegistry, body_format: Format
+) -> Reply:
+    """Return *value*, a reply to *message*, in bytes.
+
+    Raises:
+        SerializationError: If its type is not registered, or it cannot be
+            written: an error must not look like a success.
     """
     cls = type(value)
     name = registry.name_of(cls)
     if name is None and is_message(cls):
-        text = f"Serialization error: the reply type {cls.__name__} is not registered"
-        return request.failure(ErrorCode.SERIALIZATION_ERROR, text)
-    try:
-        payload = _codec_for(
-            cast("Hashable", type(message)), cast("Hashable", cls)
-        ).encode(value, body_format)
-    except SerializationError as error:
-        text = f"Serialization error: {error}"
-        return request.failure(ErrorCode.SERIALIZATION_ERROR, text)
-    return request.reply(Raw(payload), name if name is not None else UNSET)
+        msg = f"the reply type {cls.__name__} is not registered"
+        raise SerializationError(msg)
+    codec = _codec_for(cast("Hashable", type(message)), cast("Hashable", cls))
+    payload = codec.encode(value, body_format)
+    return Reply(Raw(payload), name if name is not None else UNSET)
 
 
 @lru_cache(maxsize=1024)
@@ -78,38 +95,42 @@ def _codec_for(message_type: Hashable, value_type: Hashable) -> Codec[Any]:
     return codec_of(value_type)
 
 
-def answer_failure(
+def failure_of(
     request: Request,
     error: BaseException,
     timeout_ms: int,
     body_format: Format,
     *,
     expose_details: bool,
-) -> Response:
-    """Return the answer that says why there is no reply.
+) -> Failure:
+    """Return what a peer is told of *error*.
 
-    Whatever the error is, there is one: a text that cannot be had or written
+    Whatever it is, there is something: a text that cannot be had or written
     is made up for.
     """
     if isinstance(error, Rejection):
-        return _rejected(request, error, body_format)
+        return _rejected(error, body_format)
     match error:
         case NoReplyError():
-            code, text = ErrorCode.IO_ERROR, NO_REPLY_TEXT
+            return Failure(ErrorCode.IO_ERROR, NO_REPLY_TEXT)
         case ActorStoppedError():
-            code, text = ErrorCode.IO_ERROR, RECIPIENT_CLOSED_TEXT
+            return Failure(ErrorCode.IO_ERROR, RECIPIENT_CLOSED_TEXT)
+        case AskCycleError():
+            path = _paths.encode({"path": list(error.path)}, body_format)
+            return Failure(ErrorCode.ASK_CYCLE, _writable(str(error)), Raw(path))
+        case AskTimeoutError() if request.expects_stream:
+            return Failure(ErrorCode.TIMEOUT, stream_timed_out_text(timeout_ms))
         case AskTimeoutError():
-            code, text = ErrorCode.TIMEOUT, request_timed_out_text(timeout_ms)
+            return Failure(ErrorCode.TIMEOUT, request_timed_out_text(timeout_ms))
         case UnhandledMessageError():
-            code = ErrorCode.UNKNOWN_MESSAGE_TYPE
             text = unknown_message_type_text(request.message_type)
+            return Failure(ErrorCode.UNKNOWN_MESSAGE_TYPE, text)
         case UnexpectedReplyError() | SerializationError() | LocalProtocolError():
-            code = ErrorCode.SERIALIZATION_ERROR
             text = f"Serialization error: {_words_of(error)}"
+            return Failure(ErrorCode.SERIALIZATION_ERROR, _writable(text))
         case _:
-            code = ErrorCode.HANDLER_FAILED
             text = _failure_text(error, expose_details=expose_details)
-    return request.failure(code, _writable(text))
+            return Failure(ErrorCode.HANDLER_FAILED, _writable(text))
 
 
 def _words_of(error: BaseException) -> str:
@@ -134,7 +155,7 @@ def _failure_text(error: BaseException, *, expose_details: bool) -> str:
     return f"Handler failed: {error.error}"
 
 
-def _rejected(request: Request, error: Rejection, body_format: Format) -> Response:
+def _rejected(error: Rejection, body_format: Format) -> Failure:
     name: str | None
     payload: Raw | UnsetType = UNSET
     if isinstance(error, RemoteRejection):
@@ -143,11 +164,11 @@ def _rejected(request: Request, error: Rejection, body_format: Format) -> Respon
         name = wire_name_of(type(error))
         if name is not None:
             payload = _fields_of(error, body_format)
-    return request.failure(
+    return Failure(
         ErrorCode.REJECTED,
         _writable(_words_of(error)),
-        payload=payload,
-        message_type=name if name is not None else UNSET,
+        payload,
+        name if name is not None else UNSET,
     )
 
 

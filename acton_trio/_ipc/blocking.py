@@ -6,79 +6,64 @@ the trio client has.
 
 from __future__ import annotations
 
-import socket
-import threading
 import time
-from contextlib import suppress
-from itertools import count
-from os import PathLike, fspath
+from os import PathLike
 from types import TracebackType
-from typing import Final, Self, TypeVar, final
+from typing import Any, Final, Self, TypeVar, final, overload
 
 import attrs
+from msgspec import UNSET
 
-from .._base.errors import ActonError, PeerLostError, ProtocolError
 from .._base.util import publish_names
-from .._messages.declare import Request as RequestMessage
-from .._wire.connection import Connection
-from .._wire.envelopes import Discover, Request, Response
-from .._wire.events import NEED_DATA, ConnectionClosed, Received
-from .._wire.malformed import Malformed
-from .._wire.refusals import UNKNOWN_CORRELATION_ID, refusal_of
-from .._wire.states import Role
+from .._kernel.checks import checked_stream
+from .._messages.declare import Request as RequestMessage, StreamRequest
+from .._policy.delivery import Delivery
+from .._wire.envelopes import Discover, Request
+from .backlog import Backlog, capacity_of
+from .blocking_dialogue import BlockingDialogue, connected
+from .blocking_stream import BlockingStream
+from .blocking_subscription import BlockingSubscription
+from .discovery import Discovery
 from .exchange import (
     DEFAULT_TIMEOUT,
     Answer,
-    Discovery,
     IpcResponse,
-    acknowledged,
-    fresh,
     milliseconds_left,
-    no_sense,
     plain,
     raw,
-    reply_in,
     request_for,
-    timed_out,
+    stream_request_for,
 )
+from .notifications import Notification, codecs_for
+from .results import acknowledged, reply_in, timed_out
 
 __all__ = ["BlockingActorHandle", "BlockingClient"]
 
 R = TypeVar("R")
-
-_CHUNK: Final = 65536
+T = TypeVar("T")
 
 
 @final
 class BlockingClient:
     """A connection to another process; lives until it is closed.
 
-    Threads may share it: one call goes on at a time.
+    Threads may share it: calls, streams and subscriptions go on side by side.
 
     Args:
-        path: Path of the other process's socket.
+        path: Path of the other process's socket, or its abstract name: ``@name``.
         timeout: How long a call may take, in seconds, unless it is told
             otherwise.
 
     Raises:
         OSError: If nobody listens at that path.
+        ConfigError: If no socket can be there.
     """
 
     def __init__(
         self, path: str | PathLike[str], *, timeout: float = DEFAULT_TIMEOUT
     ) -> None:
         self._timeout: Final = timeout
-        self._ids: Final = count(1)
-        self._lock: Final = threading.Lock()
-        self._connection: Final = Connection(Role.CLIENT)
-        self._lost: ActonError | None = None
-        self._socket: Final = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            self._socket.settimeout(self._seconds(None))
-            self._socket.connect(fspath(path))
-        except BaseException:
-            self._socket.close()
-            raise
+        self._dialogue: Final = BlockingDialogue(connected(path, timeout))
 
     def __enter__(self) -> Self:
         return self
@@ -92,15 +77,11 @@ class BlockingClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connection, and end a call of another thread.
+        """Close the connection, and end the calls of other threads.
 
         Doing so twice is allowed.
         """
-        self._lose(PeerLostError("this client was closed"))
-        # Who reads in another thread finds the end of the stream.
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._close_if_lost()
+        self._dialogue.close()
 
     def actor(self, name: str) -> BlockingActorHandle:
         """Return a handle of the actor that the peer exposes as *name*.
@@ -136,134 +117,147 @@ class BlockingClient:
         """
         seconds = self._seconds(timeout)
         request = Request(
-            self._new_id(),
+            self._dialogue.new_id("req"),
             target,
             message_type,
             raw(payload),
             expects_reply=True,
             response_timeout_ms=milliseconds_left(seconds),
         )
-        return plain(self._exchange(request, target, message_type, seconds))
+        return plain(self._ask(request, target, message_type, seconds))
 
-    def discover(self, *, timeout: float | None = None) -> Discovery:
-        """Ask the peer what it has to offer; raises what `request` raises."""
-        question = Discover(self._new_id())
+    def discover(
+        self, *, include_schemas: bool = False, timeout: float | None = None
+    ) -> Discovery:
+        """Ask the peer what it has to offer; raises what `request` raises.
+
+        Args:
+            include_schemas: Whether it shall tell the JSON Schemas of its
+                message types, too.
+            timeout: How long to wait, in seconds; by default the client's.
+        """
+        new_id = self._dialogue.new_id("disc")
+        question = Discover(new_id, include_schemas=include_schemas or UNSET)
         seconds = self._seconds(timeout)
-        answer = self._exchange(question, "the peer", "Discover", seconds)
+        answer = self._ask(question, "the peer", "Discover", seconds)
         return Discovery.of(answer.response)
+
+    @overload
+    def subscribe(
+        self,
+        message_type: type[T],
+        /,
+        *message_types: type[T],
+        delivery: Delivery = Delivery.DROP_OLDEST,
+        capacity: int | None = None,
+        timeout: float | None = None,
+    ) -> BlockingSubscription[T]: ...
+    @overload
+    def subscribe(
+        self,
+        message_type: str,
+        /,
+        *message_types: str,
+        delivery: Delivery = Delivery.DROP_OLDEST,
+        capacity: int | None = None,
+        timeout: float | None = None,
+    ) -> BlockingSubscription[Notification]: ...
+    @overload
+    def subscribe(
+        self,
+        message_type: type[T] | str,
+        /,
+        *message_types: type[T] | str,
+        delivery: Delivery = Delivery.DROP_OLDEST,
+        capacity: int | None = None,
+        timeout: float | None = None,
+    ) -> BlockingSubscription[T | Notification]: ...
+    def subscribe(
+        self,
+        message_type: type | str,
+        /,
+        *message_types: type | str,
+        delivery: Delivery = Delivery.DROP_OLDEST,
+        capacity: int | None = None,
+        timeout: float | None = None,
+    ) -> BlockingSubscription[Any]:
+        """Read what is broadcast in the other process, of these types.
+
+        ::
+
+            with client.subscribe(PriceChanged) as events:
+                for event in events:
+                    ...
+
+        What is lost is counted: ``events.missed`` tells how much, where it was.
+
+        Args:
+            message_type: A message class; or a name on the wire, for messages
+                as `Notification`.
+            *message_types: More of them.
+            delivery: What happens to messages while the reader is behind; nobody
+                waits for it.
+            capacity: By how many messages it may be; by default 256, and one of
+                `Delivery.LATEST`.
+            timeout: How long the peer may take to agree, in seconds; by default
+                as the client's calls.  How long a message is waited for is said
+                by ``events.receive(timeout)``.
+
+        Raises:
+            PeerRejectedError: On entering, if the peer refuses.
+            PeerLostError: If the connection broke, also while reading.
+            AskTimeoutError: On entering, if the peer did not say in that time.
+            SerializationError: While reading, if a message is not what its type
+                declares.
+            TypeError: If one of them is not a message class, or does not travel.
+            ValueError: If others would have to wait for the reader.
+        """
+        codecs = codecs_for([message_type, *message_types])
+        backlog = Backlog(codecs, delivery, capacity_of(delivery, capacity))
+        return BlockingSubscription(backlog, self._seconds(timeout), self._dialogue)
 
     def ask(self, target: str, message: RequestMessage[R], timeout: float | None) -> R:
         """Ask the actor *target*; see `BlockingActorHandle.ask`."""
         seconds = self._seconds(timeout)
+        new_id = self._dialogue.new_id("req")
         request = request_for(
-            target, message, self._new_id(), expects_reply=True, timeout=seconds
+            target, message, new_id, expects_reply=True, timeout=seconds
         )
-        answer = self._exchange(request, target, request.message_type, seconds)
+        answer = self._ask(request, target, request.message_type, seconds)
         reply: R = reply_in(answer, request, type(message), seconds)
         return reply
 
     def send(self, target: str, message: object, timeout: float | None) -> None:
         """Send to the actor *target*; see `BlockingActorHandle.send`."""
         seconds = self._seconds(timeout)
+        new_id = self._dialogue.new_id("req")
         request = request_for(
-            target, message, self._new_id(), expects_reply=False, timeout=seconds
+            target, message, new_id, expects_reply=False, timeout=seconds
         )
-        answer = self._exchange(request, target, request.message_type, seconds)
+        answer = self._ask(request, target, request.message_type, seconds)
         acknowledged(answer, request, seconds)
 
+    def stream(
+        self, target: str, message: StreamRequest[R], timeout: float | None
+    ) -> BlockingStream[R]:
+        """Ask the actor *target* for a stream; see `BlockingActorHandle.stream`."""
+        checked_stream(message)
+        seconds = self._seconds(timeout)
+        new_id = self._dialogue.new_id("str")
+        request = stream_request_for(target, message, new_id, timeout=seconds)
+        return BlockingStream(request, type(message), seconds, self._dialogue)
+
     def _seconds(self, timeout: float | None) -> float:
-        seconds = self._timeout if timeout is None else timeout
-        return min(seconds, threading.TIMEOUT_MAX)
+        return self._timeout if timeout is None else timeout
 
-    def _new_id(self) -> str:
-        return f"req_{next(self._ids)}"
-
-    # --- the connection
-
-    def _exchange(
+    def _ask(
         self, question: Request | Discover, target: str, name: str, seconds: float
     ) -> Answer:
-        deadline = time.monotonic() + seconds
-        if not self._lock.acquire(timeout=max(seconds, 0)):
-            raise timed_out(target, name, seconds, "another thread's call goes on")
         try:
-            if self._lost is not None:
-                raise fresh(self._lost)
-            self._write(self._connection.send(question), deadline)
-            return self._read_answer(question.correlation_id, deadline)
+            return self._dialogue.ask(question, time.monotonic() + seconds)
         except TimeoutError:
             where = "the peer has not answered"
             raise timed_out(target, name, seconds, where) from None
-        except OSError as error:
-            lost = PeerLostError(f"the connection broke: {error}")
-            raise self._lose(lost) from error
-        finally:
-            self._lock.release()
-            self._close_if_lost()
-
-    def _write(self, frame: bytes, deadline: float) -> None:
-        self._wait_until(deadline)
-        try:
-            self._socket.sendall(frame)
-        except ConnectionError:
-            # The peer has gone; its last words may still be there to be read.
-            return
-        except BaseException:
-            # Nobody knows how much of the frame has gone.
-            self._lose(PeerLostError("a request was written in part only"))
-            raise
-
-    def _read_answer(self, correlation_id: str, deadline: float) -> Answer:
-        while True:
-            try:
-                event = self._connection.next_event()
-            except ProtocolError as error:
-                raise self._lose(error) from None
-            if event is NEED_DATA:
-                self._wait_until(deadline)
-                self._connection.receive_data(self._socket.recv(_CHUNK))
-            elif isinstance(event, ConnectionClosed):
-                raise self._lose(PeerLostError("the peer closed the connection"))
-            elif isinstance(event, Received) and isinstance(event.body, Response):
-                if event.body.correlation_id == correlation_id:
-                    return Answer(event.body, event.format)
-                self._check_last_words(event.body)
-            elif (
-                isinstance(event, Malformed) and event.correlation_id == correlation_id
-            ):
-                raise no_sense(event)
-
-    def _wait_until(self, deadline: float) -> None:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._socket.settimeout(left)
-
-    def _check_last_words(self, response: Response) -> None:
-        # Any other answer is a late one, to a call that has given up.
-        refusal = refusal_of(response)
-        if refusal is not None:
-            raise self._lose(refusal)
-        if response.correlation_id == UNKNOWN_CORRELATION_ID and not response.success:
-            words = f"the peer says {response.error_code}: {response.error}"
-            raise self._lose(PeerLostError(words))
-
-    # --- its end
-
-    def _lose(self, why: ActonError) -> ActonError:
-        """Note why there will be no more answers; return the first such reason."""
-        if self._lost is None:
-            self._lost = why
-        return fresh(self._lost)
-
-    def _close_if_lost(self) -> None:
-        # Not under a thread that reads: the number of its socket may be given
-        # to another file at once.  That thread comes by here when it is done.
-        if self._lost is not None and self._lock.acquire(blocking=False):
-            try:
-                self._socket.close()
-            finally:
-                self._lock.release()
 
 
 @final
@@ -307,6 +301,38 @@ class BlockingActorHandle:
         code ``TARGET_BUSY`` if there is no room.
         """
         self._client.send(self.name, message, timeout)
+
+    def stream(
+        self, request: StreamRequest[R], *, timeout: float | None = None
+    ) -> BlockingStream[R]:
+        """Send *request* over the connection, and read its replies as they come.
+
+        ::
+
+            with client.actor("log").stream(Tail(), timeout=math.inf) as lines:
+                for line in lines:
+                    ...
+
+        Args:
+            request: What to ask.
+            timeout: How long the whole stream may take, in seconds; by default as
+                the client's calls, and for ever if it is `math.inf`.  It travels
+                with the request.
+
+        Raises:
+            TypeError: If it is no stream request, or not one that may travel.
+            PeerLostError: If the connection broke, also while reading.
+            AskTimeoutError: While reading, if the time is up.
+            PeerRejectedError: While reading, if the peer refused it; its code is
+                ``STREAM_ERROR`` if there is no such actor.
+            ActorStoppedError: While reading, if the actor is down.
+            HandlerFailedError: While reading, if the handler raised.
+            UnexpectedReplyError: While reading, if a reply is not of the
+                declared type.
+            RemoteProtocolError: While reading, if a reply is missing.
+            Rejection: While reading, if the handler raised one.
+        """
+        return self._client.stream(self.name, request, timeout)
 
 
 publish_names(globals(), __all__, "acton_trio.ipc")

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import AsyncGenerator, Iterable, Iterator
-from contextlib import asynccontextmanager
-from itertools import count
-from os import PathLike
-from typing import TypeVar, final
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, TypeVar, final, overload
 
 import attrs
 import trio
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
-from .._base.util import name_of, publish_names
-from .._kernel.activity import current_activity
-from .._kernel.handle import ActorHandle, seat_of
+from .._base.util import publish_names
 from .._kernel.instruments import Panel
-from .._messages.declare import Request as RequestMessage
+from .._policy.backoff import Backoff
+from .._policy.delivery import Delivery
 from .._supervision.instruments import Instrument
-from .._wire.envelopes import Discover, Request
+from .._wire.envelopes import Discover, Unsubscribe
+from .backlog import Backlog, capacity_of
+from .calls import Calls
 from .dialogue import Dialogue
-from .exchange import (
-    DEFAULT_TIMEOUT,
-    Answer,
-    Discovery,
-    IpcResponse,
-    acknowledged,
-    milliseconds_left,
-    plain,
-    raw,
-    reply_in,
-    request_for,
-    timed_out,
-)
+from .discovery import Discovery
+from .exchange import IpcResponse
+from .interests import Interests
+from .notifications import Notification, codecs_for
+from .reconnecting import Line
+from .remote_handle import RemoteActorHandle
+from .remote_subscription import RemoteSubscription
+from .ways import Where, opened, way_to
 
-__all__ = ["Client", "RemoteActorHandle", "open_client", "stream_of"]
+__all__ = ["Client", "open_client", "stream_of"]
 
-R = TypeVar("R")
+T = TypeVar("T")
 
 
 @final
@@ -48,16 +41,15 @@ class Client:
     Any number of tasks may use it at once.
     """
 
-    _dialogue: Dialogue
-    _panel: Panel
-    _ids: Iterator[int] = attrs.field(factory=lambda: iter(count(1)), init=False)
+    _line: Line
+    _calls: Calls
 
     def actor(self, name: str) -> RemoteActorHandle:
         """Return a handle of the actor that the peer exposes as *name*.
 
         Whether there is one shows when it is used.
         """
-        return RemoteActorHandle(name, self)
+        return RemoteActorHandle(name, self._calls)
 
     async def request(
         self, target: str, message_type: str, payload: object = None
@@ -83,20 +75,14 @@ class Client:
             The answer is dropped when it comes, and the request given up by
             a peer that can.
         """
-        timeout = _time_left()
-        request = Request(
-            self._new_id(),
-            target,
-            message_type,
-            raw(payload),
-            expects_reply=True,
-            response_timeout_ms=milliseconds_left(timeout),
-            headers=self._headers(target, message_type, is_asked=True),
-        )
-        return plain(await self._exchange(request, target, message_type))
+        return await self._calls.request(target, message_type, payload)
 
-    async def discover(self) -> Discovery:
+    async def discover(self, *, include_schemas: bool = False) -> Discovery:
         """Ask the peer what it has to offer.
+
+        Args:
+            include_schemas: Whether it shall tell the JSON Schemas of its
+                message types, too.
 
         Raises:
             AskTimeoutError: If no answer came in 30 seconds, and the caller
@@ -107,162 +93,130 @@ class Client:
         Cancellation:
             The answer is dropped when it comes.
         """
-        question = Discover(self._new_id())
-        answer = await self._exchange(question, "the peer", "Discover")
-        return Discovery.of(answer.response)
+        question = Discover("", include_schemas=include_schemas or UNSET)
+        return Discovery.of((await self._calls.discover(question)).response)
 
-    async def ask(self, target: str, message: RequestMessage[R]) -> R:
-        """Ask the actor *target*; see `RemoteActorHandle.ask`.
+    @overload
+    def subscribe(
+        self,
+        message_type: type[T],
+        /,
+        *message_types: type[T],
+        delivery: Delivery = Delivery.DROP_OLDEST,
+        capacity: int | None = None,
+    ) -> AbstractAsyncContextManager[RemoteSubscription[T]]: ...
+    @overload
+    def subscribe(
+        self,
+        message_type: str,
+        /,
+        *message_types: str,
+        delivery: Delivery = Delivery.DROP_OLDEST,
+        capacity: int | None = None,
+    ) -> AbstractAsyncContextManager[RemoteSubscription[Notification]]: ...
+    @overload
+    def subscribe(
+        self,
+        message_type: type[T] | str,
+        /,
+        *message_types: type[T] | str,
+        delivery: Delivery = Delivery.DROP_OLDEST,
+        capacity: int | None = None,
+    ) -> AbstractAsyncContextManager[RemoteSubscription[T | Notification]]: ...
+    @asynccontextmanager
+    async def subscribe(
+        self,
+        message_type: type | str,
+        /,
+        *message_types: type | str,
+        delivery: Delivery = Delivery.DROP_OLDEST,
+        capacity: int | None = None,
+    ) -> AsyncGenerator[RemoteSubscription[Any], None]:
+        """Read what is broadcast in the other process, of these types.
 
-        Cancellation:
-            The answer is dropped when it comes, and the request given up by
-            a peer that can.
-        """
-        timeout = _time_left()
-        request = request_for(
-            target,
-            message,
-            self._new_id(),
-            expects_reply=True,
-            timeout=timeout,
-            headers=self._headers(target, name_of(type(message)), is_asked=True),
-        )
-        answer = await self._exchange(request, target, request.message_type)
-        reply: R = reply_in(answer, request, type(message), timeout)
-        return reply
+        ::
 
-    async def send(self, target: str, message: object) -> None:
-        """Send to the actor *target*; see `RemoteActorHandle.send`.
+            async with client.subscribe(PriceChanged) as events:
+                async for event in events:
+                    ...
 
-        Cancellation:
-            Nobody knows whether it was put in.
-        """
-        timeout = _time_left()
-        request = request_for(
-            target,
-            message,
-            self._new_id(),
-            expects_reply=False,
-            timeout=timeout,
-            headers=self._headers(target, name_of(type(message)), is_asked=False),
-        )
-        answer = await self._exchange(request, target, request.message_type)
-        acknowledged(answer, request, timeout)
+        The block is entered when the peer has agreed.  What is lost is counted:
+        ``events.missed`` tells how much, where it was.
 
-    def _headers(
-        self, target: str, message_type: str, *, is_asked: bool
-    ) -> dict[str, str] | UnsetType:
-        """Return what travels with a message: what does with all that the actor sends.
-
-        Who looks in on that actor may add to it, if the client has nobody of
-        its own who does.
-        """
-        activity = current_activity.get()
-        panel = self._panel
-        if activity is not None and not panel.message_sent:
-            assert isinstance(activity.actor, ActorHandle)
-            panel = seat_of(activity.actor).mailbox.panel
-        headers = panel.headers_for(activity, target, message_type, is_asked=is_asked)
-        return {**headers} or UNSET
-
-    def _new_id(self) -> str:
-        # Unique on this connection, which is all that an id has to be.
-        return f"req_{next(self._ids)}"
-
-    async def _exchange(
-        self, question: Request | Discover, target: str, name: str
-    ) -> Answer:
-        if trio.current_effective_deadline() < math.inf:
-            return await self._dialogue.ask(question)
-        with trio.move_on_after(DEFAULT_TIMEOUT):
-            return await self._dialogue.ask(question)
-        raise timed_out(target, name, DEFAULT_TIMEOUT, "the peer has not answered")
-
-
-@final
-@attrs.frozen(eq=False)
-class RemoteActorHandle:
-    """An actor of another process; valid as long as its `Client`."""
-
-    name: str
-    """What the peer exposes it as."""
-
-    _client: Client = attrs.field(repr=False)
-
-    async def ask(self, request: RequestMessage[R]) -> R:
-        """Send *request* over the connection, and wait for its reply.
-
-        The caller's deadline travels with it.  Without one it is 30 seconds.
+        Args:
+            message_type: A message class; or a name on the wire, for messages
+                as `Notification`.
+            *message_types: More of them.
+            delivery: What happens to messages while the reader is behind; nobody
+                waits for it.
+            capacity: By how many messages it may be; by default 256, and one of
+                `Delivery.LATEST`.
 
         Raises:
-            AskTimeoutError: If no answer came in that time.
-            PeerRejectedError: If the peer refused it before it was dispatched.
-            PeerLostError: If the connection broke: nobody knows whether it was
-                handled.
-            HandlerFailedError: If its handler raised.
-            NoReplyError: If its handler returned without replying.
-            ActorStoppedError: If the actor is down.
-            UnexpectedReplyError: If the reply is not of the declared type.
-            Rejection: If the handler raised one; a `RemoteRejection` if its
-                class is not known here.
-            TypeError: If it is no request, or not one that may travel.
-
-        Cancellation:
-            The answer is dropped when it comes, and the request given up by
-            a peer that can: there it goes on as for an asker in the process.
-        """
-        return await self._client.ask(self.name, request)
-
-    async def send(self, message: object) -> None:
-        """Put *message* in the actor's mailbox, over the connection.
-
-        It returns when the peer says that it is there, and does not wait for
-        room.
-
-        Raises:
-            PeerRejectedError: If it is not: ``TARGET_BUSY`` if there is no
-                room, ``ACTOR_NOT_FOUND`` if there is no such actor.
-            PeerLostError: If the connection broke: nobody knows.
-            ActorStoppedError: If the actor is down.
+            PeerRejectedError: If the peer refuses.
+            PeerLostError: If the connection broke; while reading, if it does.
             AskTimeoutError: If the peer did not say in 30 seconds.
-            TypeError: If it is no message, or not one that may travel.
+            SerializationError: While reading, if a message is not what its type
+                declares.
+            TypeError: If one of them is not a message class, or does not travel.
+            ValueError: If others would have to wait for the reader.
 
         Cancellation:
-            Nobody knows whether it was put in.
+            Nothing is subscribed to.
         """
-        await self._client.send(self.name, message)
+        codecs = codecs_for([message_type, *message_types])
+        backlog = Backlog(codecs, delivery, capacity_of(delivery, capacity))
+        line = self._line
+        subscription = RemoteSubscription[Any](backlog, line.read_on)
+        try:
+            await self._calls.subscribe(subscription)
+            yield subscription
+        finally:
+            subscription.close()
+            unwanted = line.interests.remove(subscription)
+            # Of no names it would mean: of all.
+            if unwanted:
+                dialogue = line.dialogue
+                wish = Unsubscribe(dialogue.new_id("unsub"), tuple(sorted(unwanted)))
+                dialogue.say(wish)
+                dialogue.read_on()
 
 
 def stream_of(client: Client) -> trio.abc.Stream:
     """Return what *client* talks over: for tests, which cut it."""
-    return client._dialogue.stream  # noqa: SLF001 - not for users
-
-
-def _time_left() -> float:
-    deadline = trio.current_effective_deadline()
-    if deadline == math.inf:
-        return DEFAULT_TIMEOUT
-    return max(deadline - trio.current_time(), 0)
+    return client._line.dialogue.stream  # noqa: SLF001 - not for users
 
 
 @asynccontextmanager
 async def open_client(
-    where: str | PathLike[str] | trio.abc.Stream,
+    where: Where,
     *,
     instruments: Iterable[object] = (),
+    reconnect: Backoff | None = None,
 ) -> AsyncGenerator[Client, None]:
     """Connect to another process.
 
     Args:
-        where: Path of its socket, or any trio stream, which is closed with
-            the block.
+        where: Path of its socket, or its abstract name, ``@name``; or any trio
+            stream, which is closed with the block; or a function that returns
+            one, sync or async.
         instruments: Who hears of what is sent, and may add headers to it: the
             `message_sent` of an `acton_trio.instruments.Instrument`.  By default,
             for what an actor sends, those of its runtime.
+        reconnect: How long to wait before each try to connect again when the
+            connection is lost; by default it is not tried.  What was in flight
+            fails with `PeerLostError`, what is asked in the meantime waits, and
+            subscriptions are taken up again.  A peer that has no room for more
+            connections is tried again, one that denies access or does not speak
+            the protocol is not.
 
     Raises:
-        TypeError: If one of *instruments* is none.
-        OSError: If nobody listens at that path.
+        TypeError: If one of *instruments* is none, or a stream is to be
+            connected again.
+        OSError: If nobody listens at that path, to begin with; a `TimeoutError` if
+            whoever does has accepted nobody for 30 seconds.
+        trio.BrokenResourceError: If a handshake of TLS fails, from what was wrong.
+        ConfigError: If no socket can be there.
 
     Cancellation:
         The connection is closed.
@@ -270,18 +224,16 @@ async def open_client(
     panel = Panel(Instrument)
     for each in instruments:
         panel.add(each)
-    stream = (
-        where
-        if isinstance(where, trio.abc.Stream)
-        else await trio.open_unix_socket(where)
-    )
-    dialogue = Dialogue(stream)
+    way = way_to(where, reconnect)
+    stream = await opened(where, way)
+    interests = Interests()
+    line = Line(Dialogue(stream, interests), interests, way, reconnect)
     body_error: BaseException | None = None
-    async with stream, trio.open_nursery() as nursery:
-        nursery.start_soon(dialogue.run, name="ipc client")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(line.run, name="ipc client")
         # The nursery would wrap what the block raises in a group.
         try:
-            yield Client(dialogue, panel)
+            yield Client(line, Calls(line, panel))
         except BaseException as error:  # noqa: BLE001, ASYNC103 - raised below
             body_error = error
         nursery.cancel_scope.cancel(reason="the client's block was left")
@@ -289,6 +241,4 @@ async def open_client(
         raise body_error
 
 
-publish_names(
-    globals(), ["Client", "RemoteActorHandle", "open_client"], "acton_trio.ipc"
-)
+publish_names(globals(), ["Client", "open_client"], "acton_trio.ipc")

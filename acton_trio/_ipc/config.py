@@ -15,18 +15,24 @@ from .._base.settings import (
     Kind,
     Schema,
     check_sections,
+    optional,
+    rate,
     seconds,
     whole_number,
+    whole_numbers,
 )
 from .._base.util import publish_names
 from .._runtime.config_files import load, script_name
 from .._wire.frames import DEFAULT_MAX_MESSAGE_SIZE, MAX_FRAME_SIZE
+from .addresses import path_of
 
 __all__ = [
     "IPC_FILE",
+    "IpcAccess",
     "IpcConfig",
     "IpcErrors",
     "IpcLimits",
+    "IpcRateLimit",
     "IpcShutdown",
     "IpcSocket",
     "IpcTimeouts",
@@ -51,7 +57,7 @@ def _mode_of(value: object) -> object:
 def _path_of(value: object) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError
-    return Path(value)
+    return path_of(value)
 
 
 _MODE: Final = Kind(
@@ -87,15 +93,21 @@ class IpcSocket:
     """Where the socket is, and who may open it."""
 
     path: Path | None = attrs.field(
-        default=None, converter=attrs.converters.optional(Path), validator=_PATH
+        default=None, converter=attrs.converters.optional(path_of), validator=_PATH
     )
-    """Its path; by default made of the application's name."""
+    """Its path; by default made of the application's name.
+
+    What begins with ``@`` is an abstract name: Linux has them, and no file.
+    """
 
     mode: int = attrs.field(default=0o600, validator=_MODE)
     """Its permissions; it never has wider ones, not for an instant."""
 
     app_name: str | None = attrs.field(default=None, validator=_NAME)
     """The application's name; by default that of the running script."""
+
+    systemd: bool = attrs.field(default=False, validator=FLAG)
+    """Whether systemd may pass the sockets, and is told when peers can come in."""
 
 
 @attrs.frozen(kw_only=True)
@@ -114,16 +126,63 @@ class IpcLimits:
     max_in_flight: int = attrs.field(default=64, validator=whole_number())
     """Unanswered requests of one connection; then it is not read any more."""
 
+    push_buffer_size: int = attrs.field(default=100, validator=whole_number())
+    """Pushes that one connection has not read yet; more are dropped, and counted."""
+
+    max_response_timeout: float | None = attrs.field(
+        default=None, validator=optional(seconds())
+    )
+    """The longest that a request may ask to wait, in seconds; streams may longer."""
+
+
+@attrs.frozen(kw_only=True)
+class IpcAccess:
+    """Who may connect, beside what the socket's permissions say."""
+
+    allow_uids: tuple[int, ...] | None = attrs.field(
+        default=None, validator=optional(whole_numbers("user ids"))
+    )
+    """Users; nobody is refused for who he is if this and `allow_gids` are ``None``."""
+
+    allow_gids: tuple[int, ...] | None = attrs.field(
+        default=None, validator=optional(whole_numbers("group ids"))
+    )
+    """Groups: a peer whose effective group this is may connect, whoever it is."""
+
+
+@attrs.frozen(kw_only=True)
+class IpcRateLimit:
+    """How many requests one connection may send; the reference's defaults."""
+
+    enabled: bool = attrs.field(default=True, validator=FLAG)
+    """Whether there is a limit."""
+
+    requests_per_second: float = attrs.field(default=100.0, validator=rate("requests"))
+    """In the long run."""
+
+    burst_size: int = attrs.field(default=50, validator=whole_number())
+    """At once, by a connection that has sent none for a while."""
+
 
 @attrs.frozen(kw_only=True)
 class IpcTimeouts:
     """How long things may take, in seconds; the reference's defaults."""
 
     request_timeout: float = attrs.field(default=30.0, validator=seconds(or_zero=True))
-    """A request that does not say how long it will wait."""
+    """A request that does not say how long it will wait; 0: for ever."""
 
     read_timeout: float = attrs.field(default=60.0, validator=seconds(or_zero=True))
     """A connection without traffic, before it is closed; 0: for ever."""
+
+    subscription_read_timeout: float = attrs.field(
+        default=0.0, validator=seconds(or_zero=True)
+    )
+    """The same for a connection that has subscribed to something."""
+
+    handshake_timeout: float = attrs.field(
+        default=10.0, validator=seconds(or_zero=True)
+    )
+    """A peer over TLS, to show who it is; 0: for ever."""
 
     write_timeout: float = attrs.field(default=30.0, validator=seconds(or_zero=True))
     """A peer that does not read, before it is disconnected; 0: for ever."""
@@ -150,7 +209,9 @@ class IpcConfig:
     """What can be set for a listener; lives as long as anybody keeps it."""
 
     socket: IpcSocket = attrs.field(factory=IpcSocket)
+    access: IpcAccess = attrs.field(factory=IpcAccess)
     limits: IpcLimits = attrs.field(factory=IpcLimits)
+    rate_limit: IpcRateLimit = attrs.field(factory=IpcRateLimit)
     timeouts: IpcTimeouts = attrs.field(factory=IpcTimeouts)
     shutdown: IpcShutdown = attrs.field(factory=IpcShutdown)
     errors: IpcErrors = attrs.field(factory=IpcErrors)
@@ -193,17 +254,6 @@ class IpcConfig:
         return base / "acton" / (self.socket.app_name or script_name()) / "ipc.sock"
 
 
-IPC_FILE: Final = Schema(
-    IpcConfig,
-    "ACTON_IPC_",
-    # Of the reference's, these mean nothing here.
-    frozenset(
-        {
-            "rate_limit.*",
-            "limits.push_buffer_size",
-            "timeouts.subscription_read_timeout_ms",
-        }
-    ),
-)
+IPC_FILE: Final = Schema(IpcConfig, "ACTON_IPC_")
 
 publish_names(globals(), __all__, "acton_trio.ipc")

@@ -2,11 +2,19 @@
 
 Three tasks: one reads, the outbox writes, and one keeps the connection from
 falling silent.  Whoever asks waits without a task of its own.
+
+All that the peer says comes through one stream, in one order, and nothing in
+the protocol lets the peer be told to send less of one thing.  So there is one
+way to slow a stream of replies down: to read nothing at all.  That is done
+while a reader of replies is behind, but only as long as nobody waits for
+anything else, which may be behind those very replies: what waits for an answer
+while it has replies to read would wait for ever.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Callable
+from itertools import count
 from typing import Final, final
 
 import attrs
@@ -15,15 +23,27 @@ import trio
 from msgspec import UNSET
 
 from .._base.errors import ActonError, PeerLostError, ProtocolError
-from .._wire.codes import ErrorCode
+from .._base.formats import Format
 from .._wire.connection import Connection
-from .._wire.envelopes import HEARTBEAT, Cancel, Discover, Request, Response
+from .._wire.envelopes import (
+    HEARTBEAT,
+    Body,
+    Discover,
+    Push,
+    Request,
+    Response,
+    StreamItem,
+    Subscribe,
+)
 from .._wire.events import NEED_DATA, ConnectionClosed, Received
+from .._wire.frames import FrameType
 from .._wire.malformed import Malformed
-from .._wire.refusals import UNKNOWN_CORRELATION_ID, refusal_of
 from .._wire.states import Role
 from .exchange import Answer, fresh, no_sense
+from .hearers import Audience, Reader
 from .outbox import Outbox
+from .recall import Recall
+from .results import last_words_in
 
 __all__ = ["Dialogue"]
 
@@ -33,15 +53,6 @@ _CHUNK: Final = 65536
 # Half of the time after which a server cuts a silent peer, in seconds.
 _KEEPALIVE: Final = 30.0
 
-# Whether the peer can cancel is asked when there is something to cancel.
-_CAN_YOU_CANCEL: Final = Discover(
-    "disc_cancel", include_actors=False, include_message_types=False
-)
-
-# Requests to be called back, should the peer turn out to be able to: as many
-# as a server works on at once for one connection.
-_MOST_ABANDONED: Final = 64
-
 
 @final
 @attrs.define(eq=False)
@@ -49,27 +60,48 @@ class Dialogue:
     """One side's questions to a peer; lives as long as the connection."""
 
     stream: trio.abc.Stream
+    _audience: Audience
+    lost: ActonError | None = attrs.field(default=None, init=False)
+    """Why there will be no more answers, once there will be none."""
+
+    has_heard: bool = attrs.field(default=False, init=False)
+    """Whether the peer has said anything but why it does not listen."""
+
     _connection: Connection = attrs.field(init=False)
     _outbox: Outbox = attrs.field(init=False)
+    _recall: Recall = attrs.field(init=False)
+    _spoke_at: float = attrs.field(factory=trio.current_time, init=False)
+    _next_number: Callable[[], int] = attrs.field(
+        factory=lambda: count(1).__next__, init=False
+    )
     _waiting: dict[str, trio.lowlevel.Task] = attrs.field(
         factory=dict[str, trio.lowlevel.Task], init=False
     )
-    _lost: ActonError | None = attrs.field(default=None, init=False)
-    """Why there will be no more answers, once there will be none."""
-
-    _can_cancel: bool | None = attrs.field(default=None, init=False)
-    """Whether the peer knows what CANCEL is, once it has told."""
-
-    _abandoned: deque[str] = attrs.field(
-        factory=lambda: deque[str](maxlen=_MOST_ABANDONED), init=False
+    _readers: dict[str, Reader] = attrs.field(factory=dict[str, Reader], init=False)
+    _held_up: trio.lowlevel.ParkingLot = attrs.field(
+        factory=trio.lowlevel.ParkingLot, init=False
     )
-    """What nobody waits for any more, until the peer has told that."""
 
     def __attrs_post_init__(self) -> None:
         self._connection = Connection(Role.CLIENT)
         self._outbox = Outbox(self.stream)
+        self._recall = Recall(self.say)
 
-    async def ask(self, question: Request | Discover) -> Answer:
+    def new_id(self, prefix: str) -> str:
+        """Return an id that no other question on this connection has."""
+        return f"{prefix}_{self._next_number()}"
+
+    def say(self, body: Body) -> None:
+        """Have *body* written, and wait for nothing.
+
+        Raises:
+            LocalProtocolError: If no peer accepts so much.
+        """
+        if self.lost is None:
+            self._outbox.put(self._connection.send(body))
+            self._spoke_at = trio.current_time()
+
+    async def ask(self, question: Request | Discover | Subscribe) -> Answer:
         """Write *question* and wait for its answer, as long as it takes.
 
         Raises:
@@ -82,21 +114,39 @@ class Dialogue:
             the request up if it can.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._lost is not None:
+        if self.lost is not None:
             await trio.lowlevel.cancel_shielded_checkpoint()
-            raise fresh(self._lost)
+            raise fresh(self.lost)
         correlation_id = question.correlation_id
-        self._outbox.put(self._connection.send(question))
+        self.say(question)
         self._waiting[correlation_id] = trio.lowlevel.current_task()
+        self.read_on()
 
         def leave(_: object) -> trio.lowlevel.Abort:
             del self._waiting[correlation_id]
             if isinstance(question, Request) and question.expects_reply:
-                self._call_back(correlation_id)
+                self._recall.call_back(correlation_id)
             return trio.lowlevel.Abort.SUCCEEDED
 
         answer: Answer = await trio.lowlevel.wait_task_rescheduled(leave)
         return answer
+
+    def open(self, request: Request, reader: Reader) -> None:
+        """Write *request*, and hand its replies to *reader* until it is closed.
+
+        Raises:
+            PeerLostError, ConnectionRefusedByPeerError, ProtocolError: As `ask`.
+        """
+        if self.lost is not None:
+            raise fresh(self.lost)
+        self.say(request)
+        self._readers[request.correlation_id] = reader
+
+    def close(self, correlation_id: str) -> None:
+        """Hand nothing more on; have the peer give the request up if it goes on."""
+        if self._readers.pop(correlation_id, None) is not None:
+            self._recall.call_back(correlation_id)
+        self.read_on()
 
     async def run(self) -> None:
         """Read answers and write questions until cancelled or disconnected.
@@ -113,60 +163,99 @@ class Dialogue:
         finally:
             self._lose(PeerLostError("this client was closed"))
 
-    # --- giving up
-
-    def _call_back(self, correlation_id: str) -> None:
-        """Have the peer give a request up, as soon as it is known to be able to."""
-        if self._can_cancel:
-            self._outbox.put(self._connection.send(Cancel(correlation_id)))
-        elif self._can_cancel is None:
-            if not self._abandoned:
-                self._outbox.put(self._connection.send(_CAN_YOU_CANCEL))
-            self._abandoned.append(correlation_id)
-
-    def _learn(self, *, can_cancel: bool) -> None:
-        self._can_cancel = can_cancel
-        while self._abandoned:
-            self._call_back(self._abandoned.popleft())
-
     # --- the connection's own tasks
 
     async def _read(self) -> None:
         try:
-            while True:
+            while self.lost is None:
                 event = self._connection.next_event()
                 if event is NEED_DATA:
                     data = await self.stream.receive_some(_CHUNK)
                     self._connection.receive_data(bytes(data))
                 elif isinstance(event, ConnectionClosed):
                     self._lose(PeerLostError("the peer closed the connection"))
-                    return
                 elif isinstance(event, Received):
                     self._take(event)
                 elif isinstance(event, Malformed):
-                    self._settle(event.correlation_id, outcome.Error(no_sense(event)))
+                    self._take_malformed(event)
+                while self._is_held_up():
+                    await self._held_up.park()
         except ProtocolError as error:
             self._lose(error)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._lose(PeerLostError("the connection broke"))
 
+    def read_on(self) -> None:
+        """Look again whether the peer may be listened to: somebody has read, or waits."""
+        self._held_up.unpark_all()
+
+    def _is_held_up(self) -> bool:
+        """Whether a reader is behind, and nobody waits for anything else."""
+        readers = self._readers.values()
+        return any(each.is_behind for each in readers) and not (
+            self._waiting
+            or self._audience.is_waiting
+            or any(each.is_waiting for each in readers)
+        )
+
+    async def _write(self) -> None:
+        try:
+            await self._outbox.run()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            # The reader sees the end as well, after the peer's last words.
+            return
+
+    async def _keep_alive(self) -> None:
+        while True:
+            await trio.sleep_until(self._spoke_at + _KEEPALIVE)
+            if trio.current_time() >= self._spoke_at + _KEEPALIVE:
+                self.say(HEARTBEAT)
+
+    # --- what the peer says
+
     def _take(self, event: Received) -> None:
         body = event.body
-        if not isinstance(body, Response):
-            return
-        refusal = refusal_of(body)
-        if refusal is not None:
-            self._lose(refusal)
-            return
+        if isinstance(body, Response):
+            last_words = last_words_in(body)
+            if last_words is not None:
+                self._lose(last_words)
+                return
+            self._answered(body, event.format)
+        elif isinstance(body, StreamItem):
+            self._take_item(body, event.format)
+        elif isinstance(body, Push):
+            self._audience.hear(body, event.format)
+        self.has_heard = True
+
+    def _answered(self, body: Response, body_format: Format) -> None:
         if body.protocol_version is not UNSET:
-            self._learn(can_cancel=body.protocol_version.capabilities.cancel)
-        answer = outcome.Value(Answer(body, event.format))
-        if self._settle(body.correlation_id, answer):
+            self._recall.learn(can_cancel=body.protocol_version.capabilities.cancel)
+        answer = Answer(body, body_format)
+        if not self._settle(body.correlation_id, outcome.Value(answer)):
+            reader = self._readers.pop(body.correlation_id, None)
+            if reader is not None:
+                reader.answer(answer)
+
+    def _take_item(self, item: StreamItem, body_format: Format) -> None:
+        reader = self._readers.get(item.correlation_id)
+        if reader is None or reader.put(item, body_format):
             return
-        if body.correlation_id == UNKNOWN_CORRELATION_ID and not body.success:
-            # What a peer says before it closes; a late answer has an id.
-            code = body.error_code or ErrorCode.CONNECTION_CLOSED
-            self._lose(PeerLostError(f"the peer says {code}: {body.error}"))
+        if item.is_final:
+            del self._readers[item.correlation_id]
+        else:
+            self.close(item.correlation_id)
+
+    def _take_malformed(self, event: Malformed) -> None:
+        if event.frame_type is FrameType.PUSH:
+            self._audience.mishear()
+            return
+        correlation_id, error = event.correlation_id, no_sense(event)
+        if self._settle(correlation_id, outcome.Error(error)):
+            return
+        reader = self._readers.get(correlation_id)
+        if reader is not None:
+            reader.lose(error)
+            self.close(correlation_id)
 
     def _settle(
         self, correlation_id: str, result: outcome.Value[Answer] | outcome.Error
@@ -179,21 +268,11 @@ class Dialogue:
 
     def _lose(self, why: ActonError) -> None:
         """Answer everybody that there will be no more answers."""
-        if self._lost is None:
-            self._lost = why
+        if self.lost is None:
+            self.lost = why
         waiting, self._waiting = self._waiting, {}
         for task in waiting.values():
-            trio.lowlevel.reschedule(task, outcome.Error(fresh(self._lost)))
-
-    async def _write(self) -> None:
-        try:
-            await self._outbox.run()
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            # The reader sees the end as well, after the peer's last words.
-            return
-
-    async def _keep_alive(self) -> None:
-        while True:
-            await trio.sleep(_KEEPALIVE)
-            if self._lost is None:
-                self._outbox.put(self._connection.send(HEARTBEAT))
+            trio.lowlevel.reschedule(task, outcome.Error(fresh(self.lost)))
+        readers, self._readers = self._readers, {}
+        for reader in readers.values():
+            reader.lose(fresh(self.lost))

@@ -9,10 +9,13 @@ import trio
 
 from .._kernel.handle import seat_of
 from .._kernel.patience import Patience
+from .._messages.schema import schema_of
 from .._runtime.exposure import Exposure
 from .._wire.envelopes import ActorEntry, Discover, Response
 from .config import IpcConfig
+from .pushes import Pushes
 from .statistics import Counters
+from .turns import Turns
 
 __all__ = ["Host"]
 
@@ -24,10 +27,14 @@ class Host:
 
     exposure: Exposure
     patience: Patience
+    pushes: Pushes
     config: IpcConfig
-    counters: Counters = attrs.field(factory=Counters, init=False)
+    counters: Counters
     is_draining: bool = attrs.field(default=False, init=False)
     """Whether requests are refused, since the listener is about to close."""
+
+    turns: Turns = attrs.field(factory=Turns, init=False)
+    """Whose frames are dealt with next."""
 
     progress: trio.lowlevel.ParkingLot = attrs.field(
         factory=trio.lowlevel.ParkingLot, init=False
@@ -42,4 +49,8 @@ class Host:
             accepted = map(registry.name_of, seat_of(handle).accepts)
             accepts = tuple(sorted(filter(None, accepted)))
             actors.append(ActorEntry(name, handle.id, accepts))
-        return question.response(actors=actors, message_types=registry.type_names())
+        types = registry.type_names()
+        schemas: dict[str, object] = {}
+        if question.include_schemas is True:
+            schemas = {name: schema_of(registry.find(name)) for name in types}
+        return question.response(actors=actors, message_types=types, schemas=schemas)

@@ -20,6 +20,10 @@ __all__ = ["Outbox"]
 # that goes on asking has to wait.  In bytes.
 _ENOUGH: Final = 65536
 
+# As many frames, at most, may wait whose writer could wait as well; as many as
+# the reference lets wait for its own writer.
+_MANY: Final = 64
+
 # How much the peer has to read in the write timeout, at least.  A stream does
 # not tell how far it has come with what it was given: so it is given a piece
 # at a time, small enough for a slow reader, large enough to be few.  In bytes.
@@ -39,8 +43,11 @@ class Outbox:
     _written: list[Callable[[], None]] = attrs.field(
         factory=list["Callable[[], None]"], init=False
     )
-    _size: int = attrs.field(default=0, init=False)
+    size: int = attrs.field(default=0, init=False)
+    """How many bytes are put in, and not written yet."""
+
     _is_closing: bool = attrs.field(default=False, init=False)
+    _is_broken: bool = attrs.field(default=False, init=False)
     _waiting: trio.lowlevel.ParkingLot = attrs.field(
         factory=trio.lowlevel.ParkingLot, init=False
     )
@@ -51,11 +58,14 @@ class Outbox:
 
         Args:
             frame: Its bytes.
-            written: Called once the stream has taken them all; not at all if
-                it never does.
+            written: Called once the stream has taken them all, or never will.
         """
+        if self._is_broken:
+            if written is not None:
+                written()
+            return
         self._frames.append(frame)
-        self._size += len(frame)
+        self.size += len(frame)
         if written is not None:
             self._written.append(written)
         self._bell.set()
@@ -65,13 +75,39 @@ class Outbox:
         self._is_closing = True
         self._bell.set()
 
+    def break_off(self) -> None:
+        """Drop what was put in, and whatever will be: nobody reads it."""
+        self._is_broken = True
+        written, self._written = self._written, []
+        self._frames.clear()
+        self.size = 0
+        for callback in written:
+            callback()
+        self._waiting.unpark_all()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether no more is put in than a peer can be expected to read soon."""
+        return self.size <= _ENOUGH
+
     async def wait_room(self) -> None:
         """Wait while more is put in than the peer reads.
 
         Cancellation:
             Only the waiting ends.
         """
-        while self._size > _ENOUGH:
+        while not self.has_room:
+            await self._waiting.park()
+
+    async def wait_calm(self) -> None:
+        """Wait for room as those do who put in much, and leave some to the others.
+
+        If nobody reads any more, it waits to be cancelled.
+
+        Cancellation:
+            Only the waiting ends.
+        """
+        while self._is_broken or self.size >= _PIECE or len(self._frames) >= _MANY:
             await self._waiting.park()
 
     async def run(self) -> None:
@@ -90,10 +126,11 @@ class Outbox:
         while True:
             await self._bell.wait()
             self._bell = trio.Event()
-            frames, self._frames = self._frames, []
-            written, self._written = self._written, []
-            if frames:
-                await self._write(b"".join(frames))
+            count = len(self._written)
+            if self._frames:
+                await self._write(self._gathered())
+            written = self._written[:count]
+            del self._written[:count]
             for callback in written:
                 callback()
             if self._is_closing and not self._frames:
@@ -101,10 +138,15 @@ class Outbox:
             if self._frames:
                 self._bell.set()
 
+    def _gathered(self) -> bytes:
+        # Nobody else may hold it: the peer may take its time, and then be idle.
+        frames, self._frames = self._frames, []
+        return b"".join(frames)
+
     async def _write(self, data: bytes) -> None:
         for start in range(0, len(data), _PIECE):
             piece = memoryview(data)[start : start + _PIECE]
             with trio.fail_after(self._write_timeout):
                 await self._stream.send_all(piece)
-            self._size -= len(piece)
+            self.size -= len(piece)
             self._waiting.unpark_all()

@@ -8,58 +8,73 @@ of them: the actor that settles one puts the answer in the outbox itself.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import math
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, final
+from typing import Final, Protocol, final
 
 import attrs
 import outcome
 import trio
 from msgspec import UNSET
 
-from .._base.errors import ActorStoppedError, LocalProtocolError, SerializationError
+from .._base.errors import (
+    ActorStoppedError,
+    AskCycleError,
+    HandlerFailedError,
+    LocalProtocolError,
+    SerializationError,
+)
 from .._base.formats import Format
 from .._base.patience import MailboxFullError
 from .._base.util import name_of
 from .._kernel.activity import NO_HEADERS
+from .._kernel.chains import CHAIN_HEADER, chain_of, refuse_returning
 from .._kernel.envelope import Ask, Envelope, Result
 from .._kernel.handle import ActorHandle, seat_of
+from .._messages.declare import StreamRequest
 from .._wire.codes import (
     RECIPIENT_CLOSED_TEXT,
-    SHUTTING_DOWN_TEXT,
     TARGET_BUSY_TEXT,
     ErrorCode,
     actor_not_found_text,
     unknown_message_type_text,
 )
 from .._wire.envelopes import Body, Request
-from .answers import answer_failure, answer_reply
+from .answers import Failure
 from .exchange import milliseconds_left
 from .host import Host
+from .outlet import Outlet
+from .questions import CANCELLED, Question
 
-__all__ = ["Requests"]
+__all__ = ["Requests", "Writer"]
 
 _log = logging.getLogger("acton_trio.ipc")
 
 # What a fieldless message is when its payload is left out.
 _NULL: Final = {Format.JSON: b"null", Format.MESSAGEPACK: b"\xc0"}
 
-_NO_STREAMS: Final = "this server has no streams"
-_CANCELLED_TEXT: Final = "Request cancelled by the client"
-
-Send = Callable[[Body, int, Format, Callable[[], None]], None]
-"""Writes a body in a version and a format, and calls back when that is done."""
+_STREAM_ONLY_TEXT: Final = (
+    "Serialization error: {} is answered with a stream, expects_stream must be true"
+)
 
 
-@final
-@attrs.frozen(eq=False)
-class _Question:
-    """A request, and how its answer has to be written."""
+class Writer(Protocol):
+    """Where answers go."""
 
-    request: Request
-    version: int
-    format: Format
-    timeout_ms: int
+    def send(
+        self,
+        body: Body,
+        version: int,
+        body_format: Format,
+        written: Callable[[], None] | None = None,
+    ) -> None:
+        """Have *body* written in a version and a format, and be told when it is."""
+        ...
+
+    def wait_calm(self) -> Awaitable[None]:
+        """Wait until what was put in leaves the peer time for one more item."""
+        ...
 
 
 @final
@@ -68,13 +83,13 @@ class Requests:
     """The requests of one peer; lives as long as its connection."""
 
     _host: Host
-    _send: Send
+    _writer: Writer
     in_flight: int = attrs.field(default=0, init=False)
     """How many there are whose answer is not written yet."""
 
     # What actors still have to settle.
-    _pending: dict[Envelope, _Question] = attrs.field(
-        factory=dict[Envelope, _Question], init=False
+    _pending: dict[Envelope, Question] = attrs.field(
+        factory=dict[Envelope, Question], init=False
     )
 
     @property
@@ -93,27 +108,32 @@ class Requests:
 
     def take(self, request: Request, version: int, body_format: Format) -> None:
         """Hand *request* to the actor it names, or answer why not."""
-        self.in_flight += 1
-        self._host.counters.messages_received += 1
-        self._host.counters.in_flight_requests += 1
-        timeout_ms = request.response_timeout_ms
-        if timeout_ms is UNSET:
-            timeout_ms = milliseconds_left(self._host.config.timeouts.request_timeout)
-        question = _Question(request, version, body_format, timeout_ms)
-        if self._host.is_draining:
-            self._host.counters.shutdown_rejections += 1
-            self._refuse(question, ErrorCode.SHUTTING_DOWN, SHUTTING_DOWN_TEXT)
-        else:
-            self._look_up(question)
+        self._count()
+        timeout_ms = self._timeout_of(request)
+        self._look_up(Question(request, version, body_format, timeout_ms, self._host))
 
-    def cancel(self, correlation_id: str) -> None:
-        """Give up the request of that id, and answer that it was cancelled."""
+    def turn_away(self, answer: Body, version: int, body_format: Format) -> None:
+        """Answer a request that is not looked at any further."""
+        self._count()
+        self._writer.send(answer, version, body_format, self._wrote_one)
+
+    def never_mind(self, request: Request, version: int, body_format: Format) -> None:
+        """Answer a request that its asker gives up before it was taken."""
+        self._host.counters.messages_received += 1
+        answer = Question(request, version, body_format, 0, self._host).failure(
+            CANCELLED
+        )
+        self.turn_away(answer, version, body_format)
+
+    def cancel(self, correlation_id: str) -> bool:
+        """Give up the request of that id and answer so; return whether there is one."""
         for envelope, question in self._pending.items():
             if question.request.correlation_id == correlation_id:
                 self._abandon(envelope)
                 del self._pending[envelope]
-                self._refuse(question, ErrorCode.CANCELLED, _CANCELLED_TEXT)
-                return
+                self._answer(question, question.failure(CANCELLED))
+                return True
+        return False
 
     def give_up(self) -> None:
         """Give all of them up: the peer cannot hear their answers any more."""
@@ -132,24 +152,30 @@ class Requests:
         assert envelope.ask is not None
         envelope.ask.abandon(envelope)
 
+    def _timeout_of(self, request: Request) -> int:
+        named, config = request.response_timeout_ms, self._host.config
+        if named is UNSET:
+            return milliseconds_left(config.timeouts.request_timeout or math.inf)
+        most = config.limits.max_response_timeout
+        if most is None or request.expects_stream:
+            return named
+        return min(named, milliseconds_left(most))
+
     # --- on the way in
 
-    def _look_up(self, question: _Question) -> None:
+    def _look_up(self, question: Question) -> None:
         request, exposure = question.request, self._host.exposure
         handle = exposure.find(request.target)
         if handle is None:
             text = actor_not_found_text(request.target)
-            # In a stream's frames the reference has one code for all of these.
             self._refuse(question, ErrorCode.ACTOR_NOT_FOUND, text)
         elif not exposure.registry.is_registered(request.message_type):
             text = unknown_message_type_text(request.message_type)
             self._refuse(question, ErrorCode.UNKNOWN_MESSAGE_TYPE, text)
-        elif request.expects_stream:
-            self._refuse(question, ErrorCode.STREAM_ERROR, _NO_STREAMS)
         else:
             self._decode(question, handle)
 
-    def _decode(self, question: _Question, handle: ActorHandle) -> None:
+    def _decode(self, question: Question, handle: ActorHandle) -> None:
         request = question.request
         payload = request.payload
         data = _NULL[question.format] if payload is UNSET else payload
@@ -160,83 +186,127 @@ class Requests:
             text = f"Serialization error: {error}"
             self._refuse(question, ErrorCode.SERIALIZATION_ERROR, text)
             return
-        headers = NO_HEADERS if request.headers is UNSET else request.headers
-        envelope = Envelope(message, headers=headers, is_remote=True)
-        if request.expects_reply:
-            settled = partial(self._settled, question, envelope)
-            name = name_of(type(message))
-            envelope.ask = Ask(handle.name, name, settled, trio.current_time())
-        self._post(question, envelope, handle)
+        headers = {} if request.headers is UNSET else request.headers
+        chain = chain_of(headers.pop(CHAIN_HEADER, None))
+        envelope = Envelope(message, headers=headers or NO_HEADERS, is_remote=True)
+        if request.expects_stream:
+            self._ask(question, envelope, handle, chain)
+        elif not request.expects_reply:
+            self._tell(question, envelope, handle)
+        elif isinstance(message, StreamRequest):
+            text = _STREAM_ONLY_TEXT.format(request.message_type)
+            self._refuse(question, ErrorCode.SERIALIZATION_ERROR, text)
+        else:
+            self._ask(question, envelope, handle, chain)
+
+    def _tell(
+        self, question: Question, envelope: Envelope, handle: ActorHandle
+    ) -> None:
+        if self._post(question, envelope, handle):
+            answer = question.request.acknowledgement(question.format)
+            self._answer(question, answer)
+
+    def _ask(
+        self,
+        question: Question,
+        envelope: Envelope,
+        handle: ActorHandle,
+        chain: tuple[str, ...],
+    ) -> None:
+        settled = partial(self._settled, question, envelope)
+        name = name_of(type(envelope.message))
+        ask = Ask(handle.name, name, settled, trio.current_time(), chain=chain)
+        if isinstance(envelope.message, StreamRequest):
+            write = partial(self._pass_on, question, envelope)
+            ask.outlet = Outlet(write, self._writer.wait_calm)
+        envelope.ask = ask
+        envelope.deadline = self._host.patience.watch(envelope, question.seconds)
+        self._pending[envelope] = question
+        if not self._post(question, envelope, handle):
+            self._undo(envelope)
 
     def _post(
-        self, question: _Question, envelope: Envelope, handle: ActorHandle
-    ) -> None:
-        if envelope.ask is not None:
-            seconds = question.timeout_ms / 1000
-            envelope.deadline = self._host.patience.watch(envelope, seconds)
-            self._pending[envelope] = question
+        self, question: Question, envelope: Envelope, handle: ActorHandle
+    ) -> bool:
+        """Put *envelope* in the mailbox, or answer why not; return whether it is."""
+        mailbox, counters = seat_of(handle).mailbox, self._host.counters
         try:
-            seat_of(handle).mailbox.put_nowait(envelope)
-        except (MailboxFullError, ActorStoppedError) as error:
-            self._undo(envelope)
-            self._turn_away(question, error)
-            return
-        self._host.counters.messages_routed += 1
-        if envelope.ask is None:
-            self._answer(question, question.request.acknowledgement(question.format))
+            if envelope.ask is not None and envelope.ask.chain:
+                refuse_returning(envelope, mailbox, handle.name)
+            mailbox.put_nowait(envelope)
+        except MailboxFullError:
+            counters.backpressure_rejections += 1
+            self._refuse(question, ErrorCode.TARGET_BUSY, TARGET_BUSY_TEXT)
+        except ActorStoppedError:
+            self._refuse(question, ErrorCode.IO_ERROR, RECIPIENT_CLOSED_TEXT)
+        except AskCycleError as error:
+            self._answer(question, question.error(error))
+        else:
+            counters.messages_routed += 1
+            return True
+        return False
 
     def _undo(self, envelope: Envelope) -> None:
         self._pending.pop(envelope, None)
         self._host.patience.forget(envelope)
 
-    def _turn_away(self, question: _Question, error: Exception) -> None:
-        if isinstance(error, MailboxFullError):
-            self._host.counters.backpressure_rejections += 1
-            self._refuse(question, ErrorCode.TARGET_BUSY, TARGET_BUSY_TEXT)
-        else:
-            self._refuse(question, ErrorCode.IO_ERROR, RECIPIENT_CLOSED_TEXT)
-
     # --- on the way out
 
-    def _settled(self, question: _Question, envelope: Envelope, result: Result) -> None:
-        self._undo(envelope)
-        request, body_format = question.request, question.format
+    def _pass_on(self, question: Question, envelope: Envelope, item: object) -> bool:
+        """Write one reply of a stream; return whether the stream goes on."""
+        if envelope not in self._pending:
+            return False
         try:
-            if isinstance(result, outcome.Error):
-                answer = self._failure(question, result.error)
-            else:
-                registry = self._host.exposure.registry
-                answer = answer_reply(
-                    request, envelope.message, result.value, registry, body_format
-                )
-            self._answer(question, answer)
+            reply = question.reply_of(envelope.message, item)
+            self._send(question, question.item(reply))
+            question.items += 1
+        except (SerializationError, LocalProtocolError) as error:
+            self._abandon(envelope)
+            self._settled(question, envelope, outcome.Error(error))
+            return False
+        return True
+
+    def _settled(self, question: Question, envelope: Envelope, result: Result) -> None:
+        self._undo(envelope)
+        if isinstance(result, outcome.Error):
+            _log_failure(result.error, envelope)
+        try:
+            assert envelope.ask is not None
+            had_items = envelope.ask.outlet is not None
+            *first, last = question.answers(
+                envelope.message, result, had_items=had_items
+            )
+            for answer in first:
+                self._send(question, answer)
         except Exception as error:  # noqa: BLE001 - in the actor's own task
             # The actor is not to blame for an answer that cannot be written.
-            _log.exception("the answer to %r cannot be written", request)
-            self._answer(question, self._failure(question, error))
+            if not isinstance(error, SerializationError | LocalProtocolError):
+                _log.exception("the answer to %r cannot be written", question.request)
+            last = question.error(error)
+        self._answer(question, last)
 
-    def _failure(self, question: _Question, error: BaseException) -> Body:
-        return answer_failure(
-            question.request,
-            error,
-            question.timeout_ms,
-            question.format,
-            expose_details=self._host.config.errors.expose_details,
-        )
+    def _refuse(self, question: Question, code: ErrorCode, text: str) -> None:
+        self._answer(question, question.refusal(code, text))
 
-    def _refuse(self, question: _Question, code: ErrorCode, text: str) -> None:
-        self._answer(question, question.request.failure(code, text))
+    def _send(self, question: Question, body: Body) -> None:
+        self._writer.send(body, question.version, question.format)
 
-    def _answer(self, question: _Question, answer: Body) -> None:
+    def _answer(self, question: Question, answer: Body) -> None:
+        """Write the last that there is to say to *question*."""
         version, body_format = question.version, question.format
         try:
-            self._send(answer, version, body_format, self._wrote_one)
+            self._writer.send(answer, version, body_format, self._wrote_one)
         except (LocalProtocolError, SerializationError) as error:
             # Larger than any peer accepts, or with text that is none.
             text = f"Serialization error: {type(error).__name__}"
-            code = ErrorCode.SERIALIZATION_ERROR
-            answer = question.request.failure(code, text)
-            self._send(answer, version, body_format, self._wrote_one)
+            answer = question.failure(Failure(ErrorCode.SERIALIZATION_ERROR, text))
+            self._writer.send(answer, version, body_format, self._wrote_one)
+
+    # --- counting
+
+    def _count(self) -> None:
+        self.in_flight += 1
+        self._host.counters.in_flight_requests += 1
 
     def _wrote_one(self) -> None:
         self._uncount(1)
@@ -245,3 +315,15 @@ class Requests:
         self.in_flight -= number
         self._host.counters.in_flight_requests -= number
         self._host.progress.unpark_all()
+
+
+def _log_failure(error: BaseException, envelope: Envelope) -> None:
+    """Keep what a peer is not told: the text and the traceback of a failure."""
+    if not isinstance(error, HandlerFailedError) or error.owned_by_supervisor:
+        return
+    _log.warning(
+        "%s failed to handle %s from another process",
+        error.actor,
+        name_of(type(envelope.message)),
+        exc_info=error.__cause__,
+    )

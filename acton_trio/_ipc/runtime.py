@@ -12,8 +12,11 @@ from .._base.util import publish_names, shown
 from .._runtime.config import Config
 from .._runtime.runtime import RuntimeCore
 from .._runtime.scope import open_scope
+from .access import Authorize
 from .config import IpcConfig
-from .server import IpcListener, start_listener
+from .introspection import start_introspection
+from .listener import IpcListener
+from .server import start_listener
 
 __all__ = ["Runtime", "open_runtime"]
 
@@ -26,7 +29,9 @@ class Runtime(RuntimeCore):
     def __repr__(self) -> str:
         return f"<Runtime with {len(self.actors())} actors>"
 
-    async def start_ipc_listener(self, config: IpcConfig | None = None) -> IpcListener:
+    async def start_ipc_listener(
+        self, config: IpcConfig | None = None, *, authorize: Authorize | None = None
+    ) -> IpcListener:
         """Let peers reach the exposed actors over a Unix socket.
 
         The door stays open until it is shut or the runtime ends, which drains
@@ -35,16 +40,19 @@ class Runtime(RuntimeCore):
 
         Args:
             config: Path and permissions of the socket, limits, timeouts.
+            authorize: Asked who may connect, as for `open_listener`.
 
         Raises:
             ActorStoppedError: If the runtime is stopping.
             ProtocolError: If another server listens there.
-            ConfigError: If the path or its folder cannot be used.
+            ConfigError: If the path or its folder cannot be used, or what
+                systemd has passed.
+            TypeError: If *authorize* cannot be called.
 
         Cancellation:
             The door is not open.
         """
-        return await start_listener(self, config)
+        return await start_listener(self, config, authorize=authorize)
 
 
 @asynccontextmanager
@@ -75,7 +83,10 @@ async def open_runtime(
     if not isinstance(config, Config | None):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not be checked
         msg = f"open_runtime takes a Config, not {shown(config)}"
         raise TypeError(msg)
-    async with open_scope(Runtime, config or Config(), instruments) as runtime:
+    config = config or Config()
+    async with open_scope(Runtime, config, instruments) as runtime:
+        if config.introspection:
+            await start_introspection(runtime)
         yield runtime
 
 

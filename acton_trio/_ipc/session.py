@@ -1,20 +1,21 @@
-"""One peer's connection: what it says is read here, and its answers written.
+"""One peer's connection: what it says is dealt with here, and answered.
 
 Two tasks: the reader, which this one is, and the outbox, which alone writes.
-While the reader waits for room, a third sees whether the peer leaves.
+While a request waits for room, a third reads on: one before it may be cancelled.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import count
 from typing import Final, final
 
 import attrs
 import trio
 
+from .._base.errors import LocalProtocolError, SerializationError
 from .._base.formats import Format
+from .._wire.codes import ErrorCode
 from .._wire.connection import Connection
 from .._wire.envelopes import (
     HEARTBEAT,
@@ -27,27 +28,34 @@ from .._wire.envelopes import (
     Subscribe,
     Unsubscribe,
 )
-from .._wire.events import NEED_DATA, ConnectionClosed, Ignored, Received
+from .._wire.events import (
+    NEED_DATA,
+    ConnectionClosed,
+    Ignored,
+    Received,
+)
 from .._wire.faults import BadHeaderError
+from .._wire.frames import FrameType
 from .._wire.malformed import Malformed
 from .._wire.refusals import idle_farewell
-from .._wire.states import Role
+from .._wire.states import Role, State
+from .admission import Admission
+from .encryption import is_encrypted
 from .host import Host
+from .inlet import Inlet, Told
 from .outbox import Outbox
+from .pushes import PushSubscriptions
 from .requests import Requests
+from .turns import Share
 
 __all__ = ["FAREWELL_SECONDS", "Session"]
 
 # How long a peer that is shown the door may take to read why.
 FAREWELL_SECONDS: Final = 0.25
 
-# As much as one wake-up may bring, in bytes.
-_CHUNK: Final = 65536
-
-# Frames that are handled in one go before other tasks have their turn.
-_FRAMES_PER_SWITCH: Final = 64
-
-_NO_SUBSCRIPTIONS: Final = "Protocol error: this server has no subscriptions"
+# What is answered of a size that makes it more than one thing to deal with; in
+# bytes.
+_BYTES_PER_UNIT: Final = 2048
 
 
 @final
@@ -58,19 +66,31 @@ class Session:
     _stream: trio.abc.Stream
     _host: Host
     _connection: Connection = attrs.field(init=False)
+    _inlet: Inlet = attrs.field(init=False)
     _outbox: Outbox = attrs.field(init=False)
+    _admission: Admission = attrs.field(init=False)
     _requests: Requests = attrs.field(init=False)
-    _frame_due: float = attrs.field(default=math.inf, init=False)
-    _reading: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
-    _is_leaving: bool = attrs.field(default=False, init=False)
+    _subscriptions: PushSubscriptions = attrs.field(init=False)
+    _share: Share = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         config = self._host.config
-        self._connection = Connection(
-            Role.SERVER, max_message_size=config.limits.max_message_size
-        )
+        size = config.limits.max_message_size
+        self._connection = Connection(Role.SERVER, max_message_size=size)
         self._outbox = Outbox(self._stream, config.timeouts.write_timeout or math.inf)
-        self._requests = Requests(self._host, self._send)
+        self._admission = Admission(self._host)
+        self._share = Share(self._host.turns)
+        self._requests = requests = Requests(self._host, self)
+        self._subscriptions = PushSubscriptions(
+            self._host.pushes, config.limits.push_buffer_size, self._push
+        )
+        self._inlet = Inlet(
+            self._stream,
+            self._connection,
+            self._share,
+            self._read_timeout,
+            lambda: requests.in_flight > 0,
+        )
 
     async def run(self) -> None:
         """Serve the peer until it leaves, misbehaves, or is told to go.
@@ -84,140 +104,192 @@ class Session:
                 scope = nursery.cancel_scope
                 nursery.start_soon(self._write, scope, name="ipc connection: writing")
                 patience = await self._read()
+                self._subscriptions.close()
                 self._outbox.close()
                 nursery.cancel_scope.deadline = trio.current_time() + patience
         finally:
+            self._subscriptions.close()
             self._requests.close()
+            self._inlet.forget()
             self._connection.close()
-            with trio.CancelScope(shield=True):
-                await trio.aclose_forcefully(self._stream)
+            await self._hang_up()  # noqa: ASYNC102 - it shields what has to be done
+
+    async def _hang_up(self) -> None:
+        if is_encrypted(self._stream):
+            # Who is not told that this is the end has to take it for an attack.
+            with trio.move_on_after(FAREWELL_SECONDS):
+                await self._stream.aclose()
+        with trio.CancelScope(shield=True):
+            await trio.aclose_forcefully(self._stream)
 
     def leave(self) -> None:
         """Read no more, and close once all that was answered is written."""
-        self._is_leaving = True
-        self._reading.cancel(reason="the listener is closing")
+        self._inlet.leave()
+
+    def _read_timeout(self) -> float:
+        timeouts = self._host.config.timeouts
+        if self._subscriptions.names:
+            return timeouts.subscription_read_timeout
+        return timeouts.read_timeout
 
     # --- writing
 
-    def _send(
+    def send(
         self,
         body: Body,
         version: int,
         body_format: Format,
         written: Callable[[], None] | None = None,
     ) -> None:
+        """Have *body* written in a version and a format, and be told when it is.
+
+        Raises:
+            LocalProtocolError: If it is larger than any peer accepts.
+            SerializationError: If a string of it cannot be written.
+        """
         frame = self._connection.send(body, version=version, format=body_format)
         self._outbox.put(frame, written)
+
+    async def wait_calm(self) -> None:
+        """Wait until what was put in leaves the peer time for one more item.
+
+        Cancellation:
+            Only the waiting ends.
+        """
+        await self._outbox.wait_calm()
+
+    def _push(self, frame: bytes, written: Callable[[], None]) -> bool:
+        if self._connection.state in {State.BROKEN, State.CLOSED}:
+            return False
+        self._outbox.put(frame, written)
+        return True
 
     async def _write(self, connection_scope: trio.CancelScope) -> None:
         try:
             await self._outbox.run()
-        except (
-            trio.TooSlowError,
-            trio.BrokenResourceError,
-            trio.ClosedResourceError,
-        ) as error:
-            connection_scope.cancel(reason=f"the peer does not read: {error!r}")
+        except trio.TooSlowError:
+            connection_scope.cancel(reason="the peer does not read")
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            # It reads no more, but what it wrote before is still to be handled.
+            self._outbox.break_off()
+            self._requests.give_up()
+            connection_scope.deadline = trio.current_time() + FAREWELL_SECONDS
 
     def _say_farewell(self, words: Response, version: int = 2) -> float:
         self._host.counters.errors += 1
         self._requests.give_up()
-        self._send(words, version, Format.JSON)
+        self.send(words, version, Format.JSON)
         return FAREWELL_SECONDS
 
     # --- reading
 
     async def _read(self) -> float:
         """Take what the peer says; return how long the last words may take."""
-        self._expect_frame()
+        self._inlet.expect_frame()
         try:
-            for turn in count(1):
-                event = self._connection.next_event()
+            while True:
+                event = await self._inlet.next_event()
                 if isinstance(event, ConnectionClosed):
                     break
+                if not self._outbox.has_room:
+                    await self._wait_for_reader()
                 if event is not NEED_DATA:
                     await self._take(event)
-                    self._expect_frame()
-                elif not await self._receive():
+                    self._inlet.expect_frame()
+                elif not await self._inlet.receive():
                     return self._leave_taking()
-                if turn % _FRAMES_PER_SWITCH == 0:
-                    await trio.lowlevel.checkpoint()
         except BadHeaderError as fault:
             return self._say_farewell(fault.hint, fault.hint_version)
         # Who has gone cannot hear the answers.
         self._requests.give_up()
         return FAREWELL_SECONDS
 
-    def _expect_frame(self) -> None:
-        """Give the peer time for its next frame: all of it, not each part."""
-        timeout = self._host.config.timeouts.read_timeout or math.inf
-        self._frame_due = trio.current_time() + timeout
-
-    async def _receive(self) -> bool:
-        """Read more; return whether anything came before the time was up."""
-        await self._wait_for_reader()
-        while not self._is_leaving:
-            with trio.CancelScope(deadline=self._frame_due) as self._reading:
-                await self._receive_some()
-                return True
-            if self._connection.buffered or not self._requests.in_flight:
-                break
-            # A peer that waits for an answer need not say anything.
-            self._expect_frame()
-        return False
-
     async def _wait_for_reader(self) -> None:
         """Have a peer wait that asks and does not read: its answers pile up."""
         since = trio.current_time()
         await self._outbox.wait_room()
-        # Nobody has listened to it meanwhile.
-        self._frame_due += trio.current_time() - since
-
-    async def _receive_some(self) -> bool:
-        """Take what the peer says next; return whether it may say more."""
-        try:
-            data = await self._stream.receive_some(_CHUNK)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            data = b""
-        self._connection.receive_data(bytes(data))
-        return bool(data)
+        self._inlet.excuse(trio.current_time() - since)
 
     def _leave_taking(self) -> float:
-        if self._is_leaving:
+        if self._inlet.is_leaving:
             return self._host.config.timeouts.write_timeout or math.inf
         return self._say_farewell(idle_farewell())
 
-    async def _take(self, event: Received | Malformed | Ignored) -> None:
+    async def _take(self, event: Told | Ignored) -> None:
         if isinstance(event, Ignored):
             return
+        if not _is_request(event):
+            self._take_other(event)
+        elif self._requests.has_room:
+            self._take_request(event)
+        else:
+            self._inlet.put_back(event)
+            await self._wait_for_room()
+
+    def _take_request(self, event: Told) -> None:
+        """Hand a request on, or answer why not."""
+        version, body_format = event.version, event.format
+        answer: Body | None = self._admission.refusal(_correlation_id_of(event))
+        if answer is None and isinstance(event, Malformed):
+            answer = event.answer()
+        if answer is not None:
+            self._requests.turn_away(answer, version, body_format)
+        elif isinstance(event, Received) and isinstance(event.body, Request):
+            self._requests.take(event.body, version, body_format)
+
+    def _take_other(self, event: Told) -> None:
+        """Answer what is no request, if anything is due to it."""
         version, body_format = event.version, event.format
         if isinstance(event, Malformed):
             answer: Body | None = event.answer()
-        elif isinstance(event.body, Request):
-            await self._wait_for_room()
-            self._requests.take(event.body, version, body_format)
-            return
         else:
             answer = self._answer_to(event.body)
-        if answer is not None:
-            self._send(answer, version, body_format)
+        if answer is None:
+            return
+        size = self._outbox.size
+        try:
+            self.send(answer, version, body_format)
+        except (LocalProtocolError, SerializationError) as error:
+            # There may be more to discover than fits a frame.
+            self.send(_unwritable(answer, error), version, body_format)
+        # A short question may have a long answer.
+        self._share.charge((self._outbox.size - size) // _BYTES_PER_UNIT)
+
+    # --- while there is no room
 
     async def _wait_for_room(self) -> None:
-        """Wait until one more request may be taken."""
-        if self._requests.has_room:
-            return
+        """Wait until one more request may be taken.
+
+        The peer is listened to, but for its giving up a request, or all by
+        leaving: what else it says has to wait.
+        """
         async with trio.open_nursery() as nursery:
-            name = "ipc connection: watching while full"
-            nursery.start_soon(self._watch_for_the_end, name=name)
+            nursery.start_soon(self._read_on, name="ipc connection: reading on")
             await self._requests.wait_room()
             nursery.cancel_scope.cancel(reason="there is room for a request")
 
-    async def _watch_for_the_end(self) -> None:
-        """Read on, to see whether the peer leaves, but no more than is worth keeping."""
-        while self._connection.buffered < _CHUNK:
-            if not await self._receive_some():
+    async def _read_on(self) -> None:
+        """Take what gives a request up, and keep the rest, but no more than a chunk."""
+        may_keep = True
+        while may_keep:
+            try:
+                event, size = await self._inlet.next_frame()
+            except BadHeaderError:
+                # The main loop gets it as well, once nothing is in its way.
+                self._inlet.forget()
                 self._requests.give_up()
                 return
+            if isinstance(event, ConnectionClosed):
+                self._requests.give_up()
+                return
+            if event is NEED_DATA:
+                await self._inlet.receive_some()
+            elif isinstance(event, Received) and isinstance(event.body, Cancel):
+                self._cancel(event.body.correlation_id)
+            elif not isinstance(event, Ignored):
+                may_keep = self._inlet.keep(event, size)
+
+    # --- what is no request
 
     def _answer_to(self, body: Body) -> Body | None:
         match body:
@@ -226,14 +298,49 @@ class Session:
             case Discover():
                 return self._host.discovered(body)
             case Subscribe() | Unsubscribe():
-                return Response(
-                    body.correlation_id,
-                    success=False,
-                    error=_NO_SUBSCRIPTIONS,
-                    subscribed_types=(),
-                )
+                return self._subscribe(body)
             case Cancel():
-                self._requests.cancel(body.correlation_id)
+                self._cancel(body.correlation_id)
                 return None
             case _:
                 raise AssertionError("unreachable")  # noqa: EM101 - for coverage
+
+    def _subscribe(self, wish: Subscribe | Unsubscribe) -> Response:
+        subscriptions = self._subscriptions
+        self._host.counters.subscriptions_processed += 1
+        if isinstance(wish, Unsubscribe):
+            subscriptions.remove(wish.message_types)
+            return wish.response(subscriptions.names)
+        try:
+            subscriptions.add(wish.message_types)
+        except LocalProtocolError as error:
+            return wish.refusal(str(error), subscriptions.names)
+        return wish.response(subscriptions.names)
+
+    def _cancel(self, correlation_id: str) -> None:
+        if self._requests.cancel(correlation_id):
+            return
+        event = self._inlet.withdraw(correlation_id)
+        if event is not None:
+            assert isinstance(event.body, Request)
+            self._requests.never_mind(event.body, event.version, event.format)
+
+
+def _is_request(event: Told) -> bool:
+    if isinstance(event, Malformed):
+        return event.frame_type is FrameType.REQUEST
+    return isinstance(event.body, Request)
+
+
+def _correlation_id_of(event: Told) -> str:
+    if isinstance(event, Malformed):
+        return event.correlation_id
+    assert isinstance(event.body, Request)
+    return event.body.correlation_id
+
+
+def _unwritable(answer: Body, error: Exception) -> Response:
+    assert isinstance(answer, Response)
+    text = f"Serialization error: {error}"
+    code = ErrorCode.SERIALIZATION_ERROR
+    return Response(answer.correlation_id, success=False, error=text, error_code=code)

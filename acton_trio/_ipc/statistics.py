@@ -28,6 +28,9 @@ class ListenerStatistics:
     errors: int
     """Connections ended for a violation of the protocol or for silence, or refused."""
 
+    rate_limited: int
+    """Requests refused because their connection sent too many of them."""
+
     backpressure_rejections: int
     """Requests refused because the actor's mailbox was full."""
 
@@ -36,6 +39,21 @@ class ListenerStatistics:
 
     in_flight_requests: int
     """Requests whose answer is not written yet."""
+
+    subscriptions_processed: int
+    """Wishes to subscribe, or not to any more."""
+
+    subscriptions_added: int
+    """Types that a connection has subscribed to."""
+
+    subscriptions_removed: int
+    """Types that a connection wanted to hear no more of, while it was open."""
+
+    push_notifications_sent: int
+    """Pushes that were given to a connection, each connection counted."""
+
+    push_notifications_dropped: int
+    """Pushes that there was no room for, a connection being behind."""
 
 
 @attrs.frozen
@@ -61,9 +79,15 @@ class Counters:
     messages_received: int = 0
     messages_routed: int = 0
     errors: int = 0
+    rate_limited: int = 0
     backpressure_rejections: int = 0
     shutdown_rejections: int = 0
     in_flight_requests: int = 0
+    subscriptions_processed: int = 0
+    subscriptions_added: int = 0
+    subscriptions_removed: int = 0
+    push_notifications_sent: int = 0
+    push_notifications_dropped: int = 0
 
     def snapshot(self, max_connections: int) -> ListenerStatistics:
         """Return the numbers of now."""

@@ -13,7 +13,8 @@ import trio.testing
 from .._base.util import publish_names
 from .._ipc.client import Client, open_client
 from .._ipc.config import IpcConfig
-from .._ipc.server import IpcListener, serve
+from .._ipc.listener import IpcListener
+from .._ipc.server import serve
 from .._runtime.runtime import RuntimeCore
 from .streams import memory_listener
 

@@ -21,15 +21,7 @@ ELSEWHERE: Final[Mapping[int, str]] = {
 }
 
 # Waits for what it belongs to.
-LATER: Final[Mapping[int | range, str]] = {
-    range(155, 160): "IPC: credentials of peers",
-    range(160, 169): "IPC: limits of connections",
-    174: "IPC: limits of connections",
-    range(175, 177): "IPC: streams of a client",
-    range(177, 186): "IPC: names of exposed actors",
-    range(186, 195): "IPC: names across restarts",
-    range(195, 203): "IPC: asks of a client",
-}
+LATER: Final[Mapping[int | range, str]] = {}
 
 
 def covers(*items: int) -> Callable[[TestT], TestT]:

@@ -28,6 +28,9 @@ CANCEL: Final = 0x0A
 JSON: Final = 1
 MESSAGEPACK: Final = 2
 
+UNLIMITED: Final = acton.ipc.IpcRateLimit(enabled=False)
+"""For peers that send more at once than is allowed by default."""
+
 
 @acton.message(ipc=True)
 class Value:
@@ -315,6 +318,12 @@ class Peer:
             return Seen(version, kind, form, msgspec.msgpack.decode(body or b""))
         return Seen(version, kind, form, json.loads(body or b"null"))
 
+    async def read_bytes(self) -> bytes:
+        """Return the next frame as it came; nothing at the end."""
+        head = await self._exactly(6) or b""
+        head += (await self._exactly(1) or b"") if head[4:5] == b"\x02" else b""
+        return head + (await self._exactly(int.from_bytes(head[:4], "big")) or b"")
+
     async def say_no_more(self) -> None:
         """End this side's half of the connection."""
         assert isinstance(self.stream, trio.abc.HalfCloseableStream)
@@ -352,6 +361,7 @@ async def open_world(
     config: acton.ipc.IpcConfig | None = None,
     *,
     runtime_config: acton.Config | None = None,
+    authorize: Any = None,
     **options: Any,
 ) -> AsyncGenerator[World, None]:
     """Open a runtime with the service, and a listener in memory."""
@@ -368,7 +378,9 @@ async def open_world(
                 lambda: service, name="service", expose=True, **options
             )
             door = MemoryListener()
-            serve = partial(acton.ipc.serve, runtime, [door], config=config)
+            serve = partial(
+                acton.ipc.serve, runtime, [door], config=config, authorize=authorize
+            )
             listener: acton.ipc.IpcListener = await nursery.start(serve)
             yield World(runtime, handle, service, listener, door)
         watch.cancel_scope.cancel()

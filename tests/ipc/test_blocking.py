@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +17,19 @@ import trio
 import acton_trio as acton
 
 from .answers import ANSWERS, answer_frame, check_facts
+from .blocking_servers import (
+    GOOD,
+    read_request,
+    read_to_the_end,
+    replying,
+    saying,
+    serving,
+)
 from .peers import (
     ERROR,
-    HEARTBEAT,
     MESSAGEPACK,
     RESPONSE,
+    UNLIMITED,
     Done,
     Echo,
     Flush,
@@ -34,80 +40,6 @@ from .peers import (
     Value,
     frame,
 )
-
-Talk = Callable[[socket.socket], None]
-GOOD: dict[str, Any] = {"success": True, "payload": {"value": 3}}
-
-
-@contextmanager
-def serving(path: Path, talk: Talk) -> Generator[None, None, None]:
-    """Accept one connection at *path* in a thread, and *talk* on it."""
-    errors: list[Exception] = []
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen()
-
-        def run() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                # A test that hangs is worse than one that fails.
-                connection.settimeout(20)
-                try:
-                    talk(connection)
-                except Exception as error:  # noqa: BLE001 - told below
-                    errors.append(error)
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        yield
-        thread.join()
-    assert errors == []
-
-
-def read_exactly(connection: socket.socket, size: int) -> bytes:
-    """Return the next *size* bytes, or fewer at the end."""
-    data = bytearray()
-    while len(data) < size and (more := connection.recv(size - len(data))):
-        data += more
-    return bytes(data)
-
-
-def read_request(connection: socket.socket) -> dict[str, Any] | None:
-    """Return the body of the next request, or nothing at the end."""
-    head = read_exactly(connection, 7)
-    if len(head) < 7:
-        return None
-    body = json.loads(read_exactly(connection, int.from_bytes(head[:4], "big")))
-    assert isinstance(body, dict)
-    return body
-
-
-def replying(body: dict[str, Any]) -> Talk:
-    """Return what answers each request with *body*, until the client leaves."""
-
-    def talk(connection: socket.socket) -> None:
-        while request := read_request(connection):
-            late = frame(RESPONSE, b'{"correlation_id":"late","success":true}')
-            answer = answer_frame(request["correlation_id"], body)
-            connection.sendall(late + frame(HEARTBEAT, b"") + answer)
-
-    return talk
-
-
-def read_to_the_end(connection: socket.socket) -> None:
-    """Read, and say nothing."""
-    while connection.recv(65536):
-        pass
-
-
-def saying(data: bytes) -> Talk:
-    """Return what answers the first request with *data*, and leaves."""
-
-    def talk(connection: socket.socket) -> None:
-        read_request(connection)
-        connection.sendall(data)
-
-    return talk
 
 
 @pytest.mark.parametrize(("body", "error"), ANSWERS)
@@ -421,7 +353,8 @@ async def test_threads_share_a_client_of_a_real_server(tmp_path: Path) -> None:
 
     async with acton.open_runtime() as runtime:
         await runtime.start(Service, name="service", expose=True)
-        async with acton.ipc.open_listener(runtime, path=path):
+        config = acton.ipc.IpcConfig(rate_limit=UNLIMITED)
+        async with acton.ipc.open_listener(runtime, config, path=path):
             await trio.to_thread.run_sync(talk)
 
     assert sorted(answers) == sorted("01234567" * 20)

@@ -6,7 +6,9 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from .peers import CANCEL, open_world
+import acton_trio as acton
+
+from .peers import CANCEL, END, open_world
 
 
 async def test_cancel_frame_calls_one_request_back(autojump_clock: MockClock) -> None:
@@ -96,3 +98,84 @@ async def test_cancel_frame_for_nothing_harms_nothing(
             answers.append(await peer.answer())
 
         assert answers[-1]["payload"] == 1
+
+
+async def test_cancel_frame_is_heard_where_there_is_no_room(
+    autojump_clock: MockClock,
+) -> None:
+    """A request at work can be given up though others wait for its room."""
+    config = acton.ipc.IpcConfig(limits=acton.ipc.IpcLimits(max_in_flight=1))
+    async with open_world(config) as w:
+        peer = w.peer()
+        await peer.request("1", "Nap", {"seconds": 9})
+        await peer.request("2", "GetValue", None)
+        await peer.request("3", "GetValue", None)
+        await peer.say(CANCEL, {"correlation_id": "1"})
+        answers = [await peer.answer() for _ in range(3)]
+
+        assert [each["correlation_id"] for each in answers] == ["1", "2", "3"]
+        assert answers[0]["error_code"] == "CANCELLED"
+        assert trio.current_time() == 0
+
+
+@pytest.mark.parametrize("expects_stream", [False, True])
+async def test_cancel_frame_drops_what_waits_for_room(
+    autojump_clock: MockClock, *, expects_stream: bool
+) -> None:
+    """One that was not even taken is answered so, and never handled."""
+    config = acton.ipc.IpcConfig(limits=acton.ipc.IpcLimits(max_in_flight=1))
+    async with open_world(config) as w:
+        peer = w.peer()
+        await peer.request("1", "Nap", {"seconds": 3})
+        for cid in "23":
+            await peer.request(
+                cid, "SetValue", {"value": int(cid)}, expects_stream=expects_stream
+            )
+        for cid in "32":
+            await peer.say(CANCEL, {"correlation_id": cid})
+        dropped = [await peer.answer() for _ in range(2)]
+        nap = await peer.answer()
+        await peer.ask("GetValue")
+
+        assert [each["correlation_id"] for each in dropped] == ["3", "2"]
+        assert all(each["error_code"] == "CANCELLED" for each in dropped)
+        assert nap["payload"] == 3
+        assert w.service.values == []
+
+
+async def test_fault_is_answered_though_there_is_no_room(
+    autojump_clock: MockClock,
+) -> None:
+    """Who breaks the protocol is shown the door at once."""
+    config = acton.ipc.IpcConfig(limits=acton.ipc.IpcLimits(max_in_flight=1))
+    async with open_world(config) as w:
+        peer = w.peer()
+        await peer.request("1", "Nap", {"seconds": 9})
+        await peer.request("2", "SetValue", {"value": 2})
+        await peer.write(b"GET / HTTP/1.1\r\n\r\n")
+        words, end = await peer.answer(), await peer.read_frame()
+
+        assert words["error_code"] == "UNSUPPORTED_PROTOCOL_VERSION"
+        assert end == END
+        assert trio.current_time() == 0
+        assert w.service.log == ["nap began", "nap cancelled"]
+        assert w.service.values == []
+
+
+async def test_peer_that_leaves_where_there_is_no_room_is_noticed(
+    autojump_clock: MockClock,
+) -> None:
+    """What it sent without wanting a reply is handled, what it asked is not."""
+    config = acton.ipc.IpcConfig(limits=acton.ipc.IpcLimits(max_in_flight=1))
+    async with open_world(config) as w:
+        peer = w.peer()
+        await peer.request("1", "Nap", {"seconds": 9})
+        await peer.request("2", "SetValue", {"value": 2}, expects_reply=False)
+        await peer.request("3", "SetValue", {"value": 3}, expects_reply=False)
+        await peer.stream.aclose()
+        await wait_all_tasks_blocked()
+
+        assert trio.current_time() == 0
+        assert w.service.log == ["nap began", "nap cancelled"]
+        assert w.service.values == [2, 3]
+        assert w.listener.statistics().connections_active == 0

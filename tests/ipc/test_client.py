@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +19,10 @@ from .answers import ANSWERS, answer_frame, answer_next, check_facts, next_reque
 from .peers import (
     CANCEL,
     END,
+    ERROR,
+    HEARTBEAT,
     REQUEST,
+    UNLIMITED,
     Done,
     Echo,
     Flush,
@@ -29,6 +35,7 @@ from .peers import (
     SetValue,
     Unlisted,
     Value,
+    frame,
     open_world,
 )
 
@@ -174,7 +181,11 @@ async def test_send_waits_for_the_acknowledgement(autojump_clock: MockClock) -> 
 async def test_many_tasks_share_a_client(autojump_clock: MockClock) -> None:
     """Each gets the answer to its own question, in whatever order they come."""
     answers: list[tuple[str, str]] = []
-    async with open_world() as w, acton.ipc.open_client(w.door.connect()) as client:
+    config = acton.ipc.IpcConfig(rate_limit=UNLIMITED)
+    async with (
+        open_world(config) as w,
+        acton.ipc.open_client(w.door.connect()) as client,
+    ):
         service = client.actor("service")
 
         async def ask(text: str) -> None:
@@ -387,10 +398,61 @@ async def test_idle_client_sends_heartbeats(autojump_clock: MockClock) -> None:
         assert w.listener.statistics().connections_accepted == 1
 
 
+async def test_traffic_is_as_good_as_a_heartbeat(autojump_clock: MockClock) -> None:
+    """One is sent when nothing was for half of what a server allows, and not before."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    server = Peer(theirs)
+    seen: list[tuple[float, int]] = []
+    async with acton.ipc.open_client(ours) as client, trio.open_nursery() as nursery:
+
+        async def listen() -> None:
+            while True:
+                kind, _ = await server.read()
+                seen.append((trio.current_time(), kind))
+
+        nursery.start_soon(listen)
+        for _ in range(5):
+            await trio.sleep(20)
+            with trio.move_on_after(0):
+                await client.actor("a").send(SetValue(1))
+            with trio.move_on_after(1):
+                await client.actor("a").send(SetValue(1))
+        await trio.sleep(65)
+        nursery.cancel_scope.cancel()
+
+    times = [(round(time), kind) for time, kind in seen]
+    assert [each for each in times if each[1] == REQUEST] == [
+        (at, REQUEST) for at in (20, 41, 62, 83, 104)
+    ]
+    assert [each for each in times if each[1] != REQUEST] == [
+        (134, HEARTBEAT),
+        (164, HEARTBEAT),
+    ]
+
+
 async def test_headers_are_none_of_a_plain_asker(autojump_clock: MockClock) -> None:
     """Plain code has nothing to send beside its message."""
     async with open_world() as w, acton.ipc.open_client(w.door.connect()) as client:
         assert await client.actor("service").ask(GetHeaders()) == {}
+
+
+async def test_writing_that_fails_is_found_by_reading(
+    autojump_clock: MockClock,
+) -> None:
+    """The peer's last words are still read, and are the reason that is given."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    words = b'{"correlation_id":"unknown","success":false,"error":"bye"}'
+
+    async def fail() -> None:
+        await theirs.send_all(frame(ERROR, words))
+        raise trio.BrokenResourceError
+
+    ours.send_stream.send_all_hook = fail
+    async with acton.ipc.open_client(ours) as client:
+        with pytest.raises(acton.PeerLostError, match="bye"):
+            await client.actor("a").ask(GetValue())
+
+    assert trio.current_time() == 0
 
 
 async def test_stream_is_closed_with_the_block(autojump_clock: MockClock) -> None:
@@ -470,3 +532,29 @@ async def test_asking_what_has_no_reply_is_a_type_error(
             await client.actor("a").ask(SetValue(1))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         with pytest.raises(acton.SerializationError):
             await client.request("a", "B", object())
+
+
+async def test_client_waits_where_others_are_in_line(tmp_path: Path) -> None:
+    """A server that is behind with accepting is not taken for one that is lost."""
+    path = str(tmp_path / "s")
+    with contextlib.ExitStack() as held:
+        busy = held.enter_context(socket.socket(socket.AF_UNIX))
+        busy.bind(path)
+        busy.listen(0)
+        for _ in range(2):
+            other = held.enter_context(socket.socket(socket.AF_UNIX))
+            other.settimeout(0)
+            with contextlib.suppress(BlockingIOError):
+                other.connect(path)
+        async with trio.open_nursery() as nursery:
+            entered = trio.Event()
+
+            async def enter() -> None:
+                async with acton.ipc.open_client(path):
+                    entered.set()
+
+            nursery.start_soon(enter)
+            await wait_all_tasks_blocked()
+            assert not entered.is_set()
+            busy.accept()[0].close()
+            await entered.wait()

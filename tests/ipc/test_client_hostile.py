@@ -313,3 +313,79 @@ async def test_whatever_a_server_says_the_asker_gets_an_error_of_ours(
         await theirs.send_all(data if kind is None else frame(kind, data))
         with pytest.raises(acton.ActonError):
             await client.actor("a").ask(GetValue())
+
+
+@acton.message(ipc=True)
+class Numbers(acton.StreamRequest[int]):
+    """Asks for numbers."""
+
+
+@settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    frames=st.lists(
+        st.tuples(
+            st.sampled_from([2, 3, 4, 5, 9]),
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "correlation_id": st.sampled_from(["str_1", "sub_2", "req_3", "x"]),
+                    "sequence": st.integers(-1, 3),
+                    "is_final": st.booleans() | st.none(),
+                    "success": st.booleans(),
+                    "error": st.none() | st.just("words"),
+                    "error_code": st.none() | st.sampled_from(["TIMEOUT", "REJECTED"]),
+                    "payload": st.none() | st.integers(0, 3) | st.just({}),
+                    "message_type": st.none() | st.just("T"),
+                    "notification_id": st.just("p"),
+                    "timestamp_ms": st.integers(-1, 1),
+                    "dropped": st.integers(-1, 2),
+                    "subscribed_types": st.none() | st.just(["T"]),
+                },
+            ),
+        ),
+        max_size=8,
+    ),
+    tail=st.binary(max_size=8),
+)
+async def test_whatever_a_server_says_nobody_waits_for_ever(
+    autojump_clock: MockClock, frames: list[tuple[int, Any]], tail: bytes
+) -> None:
+    """When the connection ends, so do streams, subscriptions and asks, at once."""
+    since = trio.current_time()
+    ours, theirs = trio.testing.memory_stream_pair()
+    async with acton.ipc.open_client(ours) as client, trio.open_nursery() as nursery:
+
+        async def stream() -> None:
+            async with client.actor("a").stream(Numbers()) as numbers:
+                async for number in numbers:
+                    assert isinstance(number, int)
+
+        async def subscribe() -> None:
+            async with client.subscribe("T") as events:
+                async for event in events:
+                    assert event.message_type == "T"
+
+        async def ask() -> None:
+            await client.actor("a").ask(GetValue())
+
+        async def end(call: Any) -> None:
+            with (
+                suppress(acton.ActonError, acton.Rejection),
+                trio.move_on_after(100),
+            ):
+                await call()
+
+        for each in (stream, subscribe, ask):
+            nursery.start_soon(end, each)
+            await wait_all_tasks_blocked()
+        for kind, body in frames:
+            await theirs.send_all(frame(kind, json.dumps(body).encode()))
+        await theirs.send_all(tail)
+        await wait_all_tasks_blocked()
+        await theirs.aclose()
+
+    assert trio.current_time() == since

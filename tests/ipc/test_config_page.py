@@ -60,9 +60,7 @@ def test_table_has_every_key_and_its_default(schema: Schema[Any], name: str) -> 
     """In the order of the classes, with nothing that cannot be set."""
     listed = [(key, default) for key, _, _, default in rows_of(name)]
 
-    assert listed == [
-        (f"{each.section}.{each.key}", default_of(each)) for each in schema.settings()
-    ]
+    assert listed == [(each.path, default_of(each)) for each in schema.settings()]
 
 
 @pytest.mark.parametrize(("schema", "name"), FILES)

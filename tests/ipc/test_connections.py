@@ -8,7 +8,16 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
 
-from .peers import DISCOVER, END, HEARTBEAT, REQUEST, Peer, frame, open_world
+from .peers import (
+    DISCOVER,
+    END,
+    HEARTBEAT,
+    REQUEST,
+    UNLIMITED,
+    Peer,
+    frame,
+    open_world,
+)
 
 IpcConfig, IpcLimits = acton.ipc.IpcConfig, acton.ipc.IpcLimits
 IpcTimeouts = acton.ipc.IpcTimeouts
@@ -18,7 +27,7 @@ async def test_sixty_four_requests_are_in_flight_at_most(
     autojump_clock: MockClock,
 ) -> None:
     """The next one waits for an answer to leave, and nothing is lost."""
-    async with open_world() as w:
+    async with open_world(IpcConfig(rate_limit=UNLIMITED)) as w:
         peer = w.peer()
         for number in range(130):
             await peer.request(f"{number}", "Nap", {"seconds": 1})
@@ -48,7 +57,8 @@ async def test_connection_at_its_limit_does_not_hold_up_others(
 
 async def test_order_holds_across_the_limit(autojump_clock: MockClock) -> None:
     """Messages of one connection arrive as sent, replies or not."""
-    async with open_world(IpcConfig(limits=IpcLimits(max_in_flight=3))) as w:
+    config = IpcConfig(limits=IpcLimits(max_in_flight=3), rate_limit=UNLIMITED)
+    async with open_world(config) as w:
         peer = w.peer()
         for number in range(100):
             await peer.request(

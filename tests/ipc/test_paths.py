@@ -1,9 +1,7 @@
-"""Taking a path for a socket, and giving it back: the operating system's part."""
+"""Real sockets: a service behind one, and where it is."""
 
 from __future__ import annotations
 
-import os
-import socket
 import stat
 from pathlib import Path
 
@@ -12,7 +10,6 @@ import pytest
 import trio
 
 import acton_trio as acton
-from acton_trio._ipc.paths import bind_socket
 
 IpcConfig, IpcSocket = acton.ipc.IpcConfig, acton.ipc.IpcSocket
 
@@ -100,81 +97,6 @@ async def test_leaving_by_an_exception_shuts_the_door(tmp_path: Path) -> None:
             async with acton.ipc.open_listener(runtime, path=tmp_path / "s"):
                 raise KeyError("mine")  # noqa: EM101
         assert list(tmp_path.iterdir()) == []
-
-
-def test_stale_socket_is_replaced(tmp_path: Path) -> None:
-    """What a crashed server left is no obstacle."""
-    path = tmp_path / "s"
-    with socket.socket(socket.AF_UNIX) as crashed:
-        crashed.bind(str(path))
-    with bind_socket(path, 0o600, 5):
-        assert path.is_socket()
-    assert not path.exists()
-
-
-def test_living_socket_without_a_lock_is_left_alone(tmp_path: Path) -> None:
-    """A server that knows no lock file is not robbed of its path either."""
-    path = tmp_path / "s"
-    with socket.socket(socket.AF_UNIX) as other:
-        other.bind(str(path))
-        other.listen()
-        with pytest.raises(acton.LocalProtocolError), bind_socket(path, 0o600, 5):
-            pass
-        assert path.is_socket()
-
-
-def test_file_in_the_way_is_left_alone(tmp_path: Path) -> None:
-    """Nobody's file is deleted for a socket."""
-    path = tmp_path / "s"
-    path.write_text("precious")
-    with (
-        pytest.raises(acton.ConfigError, match="left alone"),
-        bind_socket(path, 0o600, 5),
-    ):
-        pass
-
-    assert path.read_text() == "precious"
-
-
-def test_path_that_became_somebody_elses_is_not_removed(tmp_path: Path) -> None:
-    """At the end only our own socket is unlinked."""
-    path = tmp_path / "s"
-    with bind_socket(path, 0o600, 5):
-        path.unlink()
-        path.write_text("theirs")
-
-    assert path.read_text() == "theirs"
-
-
-def test_lock_file_that_was_replaced_is_taken_anew(tmp_path: Path) -> None:
-    """A lock on a file that is not there any more locks nothing."""
-    path = tmp_path / "s"
-    (tmp_path / "s.lock").touch()
-    with bind_socket(path, 0o600, 5):
-        pass
-
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_overlong_path_is_a_clear_error(tmp_path: Path) -> None:
-    """The limit of the operating system is named before it bites."""
-    path = tmp_path / ("x" * 108)
-    with (
-        pytest.raises(acton.ConfigError, match="107 bytes"),
-        bind_socket(path, 0o600, 5),
-    ):
-        pass
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
-def test_folder_that_others_may_change_is_refused(tmp_path: Path) -> None:
-    """A socket in somebody else's open folder could be replaced by them."""
-    folder = tmp_path / "theirs"
-    folder.mkdir()
-    folder.chmod(0o777)
-    os.chown(folder, 12345, 12345)
-    with pytest.raises(acton.ConfigError, match="others may write"):
-        bind_socket(folder / "s", 0o600, 5).__enter__()
 
 
 def test_default_path_is_made_of_runtime_folder_and_script(

@@ -225,26 +225,6 @@ async def test_discovery_lists_what_there_is(autojump_clock: MockClock) -> None:
         assert answer["protocol_version"]["current"] == 2
 
 
-async def test_subscription_is_refused_in_words(autojump_clock: MockClock) -> None:
-    """What this server does not have is an error, not a silence."""
-    async with open_world() as w:
-        peer = w.peer()
-        await peer.say(6, {"correlation_id": "s", "message_types": ["T"]})
-        kind, answer = await peer.read()
-
-        assert (kind, answer["subscribed_types"]) == (3, [])
-
-
-async def test_stream_is_refused_in_words(autojump_clock: MockClock) -> None:
-    """So is a stream."""
-    async with open_world() as w:
-        peer = w.peer()
-        await peer.request("r", "GetValue", {}, expects_stream=True)
-        kind, answer = await peer.read()
-
-        assert (kind, answer["error_code"]) == (3, "STREAM_ERROR")
-
-
 async def test_stopped_actor_is_not_found(autojump_clock: MockClock) -> None:
     """An actor that is down gives its name back."""
     async with open_world() as w:

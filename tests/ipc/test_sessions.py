@@ -8,7 +8,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
 
-from .peers import open_world
+from .peers import UNLIMITED, open_world
 
 IpcConfig, IpcLimits = acton.ipc.IpcConfig, acton.ipc.IpcLimits
 
@@ -151,7 +151,7 @@ async def test_messages_of_one_connection_keep_their_order(
     autojump_clock: MockClock,
 ) -> None:
     """One actor gets them as they were sent."""
-    async with open_world() as w:
+    async with open_world(IpcConfig(rate_limit=UNLIMITED)) as w:
         peer = w.peer()
         for number in range(50):
             await peer.request(

@@ -1,0 +1,216 @@
+"""`Calls`: what a client can ask of actors, each call from its words to its result."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final, TypeVar, final
+
+import attrs
+import trio
+from msgspec import UNSET, UnsetType, structs
+
+from .._base.util import name_of
+from .._kernel.activity import current_activity, waiting_activity
+from .._kernel.chains import CHAIN_HEADER, abroad
+from .._kernel.checks import checked_stream
+from .._kernel.handle import ActorHandle, seat_of
+from .._kernel.instruments import Panel
+from .._messages.declare import Request as RequestMessage, StreamRequest
+from .._wire.envelopes import Discover, Request
+from .dialogue import Dialogue
+from .exchange import (
+    DEFAULT_TIMEOUT,
+    Answer,
+    IpcResponse,
+    milliseconds_left,
+    plain,
+    raw,
+    request_for,
+    stream_request_for,
+)
+from .interests import subscribe
+from .reconnecting import Line
+from .remote_stream import RemoteStream
+from .remote_subscription import RemoteSubscription
+from .results import acknowledged, reply_in, timed_out
+
+__all__ = ["Calls"]
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+# An id is given when it is known over which connection it goes.
+_NO_ID: Final = ""
+
+
+@final
+@attrs.define(eq=False, repr=False)
+class Calls:
+    """What a client can ask; lives as long as it."""
+
+    _line: Line
+    _panel: Panel
+
+    async def ask(self, target: str, message: RequestMessage[R]) -> R:
+        """Ask the actor *target*; see `RemoteActorHandle.ask`.
+
+        Cancellation:
+            The answer is dropped when it comes, and the request given up by
+            a peer that can.
+        """
+        name = name_of(type(message))
+        with self._asking(target, name) as headers:
+            request = request_for(
+                target, message, _NO_ID, expects_reply=True, timeout=0, headers=headers
+            )
+            dialogue = await self._line.ready()
+            request, timeout = _addressed(request, dialogue, "req")
+            answer = await dialogue.ask(request)
+        reply: R = reply_in(answer, request, type(message), timeout)
+        return reply
+
+    async def send(self, target: str, message: object) -> None:
+        """Send to the actor *target*; see `RemoteActorHandle.send`.
+
+        Cancellation:
+            Nobody knows whether it was put in.
+        """
+        name = name_of(type(message))
+        headers = self._headers(target, name, is_asked=False)
+        request = request_for(
+            target, message, _NO_ID, expects_reply=False, timeout=0, headers=headers
+        )
+        with self._patience(target, name):
+            dialogue = await self._line.ready()
+            request = structs.replace(request, correlation_id=dialogue.new_id("req"))
+            timeout = _time_left()
+            answer = await dialogue.ask(request)
+        acknowledged(answer, request, timeout)
+
+    async def request(
+        self, target: str, message_type: str, payload: object
+    ) -> IpcResponse:
+        """Ask with names and plain data; see `Client.request`.
+
+        Cancellation:
+            As of `ask`.
+        """
+        data = raw(payload)
+        with self._asking(target, message_type) as headers:
+            request = Request(
+                _NO_ID, target, message_type, data, expects_reply=True, headers=headers
+            )
+            dialogue = await self._line.ready()
+            request, _ = _addressed(request, dialogue, "req")
+            answer = await dialogue.ask(request)
+        return plain(answer)
+
+    @asynccontextmanager
+    async def stream(
+        self, target: str, message: StreamRequest[R]
+    ) -> AsyncGenerator[RemoteStream[R], None]:
+        """Ask the actor *target* for a stream; see `RemoteActorHandle.stream`.
+
+        Cancellation:
+            The request is given up by a peer that can.
+        """
+        checked_stream(message)
+        name = name_of(type(message))
+        headers = self._headers(target, name, is_asked=True)
+        request = stream_request_for(
+            target, message, _NO_ID, timeout=0, headers=headers
+        )
+        await trio.lowlevel.checkpoint()
+        with self._patience(target, name):
+            dialogue = await self._line.ready()
+        request, timeout = _addressed(request, dialogue, "str")
+        stream = RemoteStream[R](request, type(message), timeout, dialogue)
+        dialogue.open(request, stream)
+        try:
+            yield stream
+        finally:
+            stream.close()
+            dialogue.close(request.correlation_id)
+
+    async def discover(self, question: Discover) -> Answer:
+        """Ask the peer what it has to offer; see `Client.discover`.
+
+        Cancellation:
+            The answer is dropped when it comes.
+        """
+        with self._patience("the peer", "Discover"):
+            dialogue = await self._line.ready()
+            question = structs.replace(question, correlation_id=dialogue.new_id("disc"))
+            return await dialogue.ask(question)
+
+    async def subscribe(self, subscription: RemoteSubscription[T]) -> None:
+        """Have *subscription* hear what the peer pushes; see `Client.subscribe`.
+
+        Cancellation:
+            Nobody knows whether the peer has heard of it.
+        """
+        with self._patience("the peer", "Subscribe"):
+            dialogue = await self._line.ready()
+            self._line.interests.add(subscription)
+            await subscribe(dialogue, subscription.names)
+
+    # --- how long it may take
+
+    @contextmanager
+    def _asking(
+        self, target: str, name: str
+    ) -> Generator[dict[str, str] | UnsetType, None, None]:
+        """Wait for an answer in the block, and let the peer know who does."""
+        with abroad(waiting_activity()) as chain, self._patience(target, name):
+            headers = self._headers(target, name, is_asked=True)
+            if chain:
+                headers = {} if headers is UNSET else headers
+                headers[CHAIN_HEADER] = chain
+            yield headers
+
+    @contextmanager
+    def _patience(self, target: str, name: str) -> Generator[None, None, None]:
+        """Wait in the block as long as the caller will, or else for 30 seconds."""
+        if trio.current_effective_deadline() < math.inf:
+            yield
+            return
+        with trio.move_on_after(DEFAULT_TIMEOUT):
+            yield
+            return
+        raise timed_out(target, name, DEFAULT_TIMEOUT, self._line.whereabouts())
+
+    # --- what travels with it
+
+    def _headers(
+        self, target: str, message_type: str, *, is_asked: bool
+    ) -> dict[str, str] | UnsetType:
+        """Return what travels with a message: what does with all that the actor sends.
+
+        Who looks in on that actor may add to it, if the client has nobody of
+        its own who does.
+        """
+        activity = current_activity.get()
+        panel = self._panel
+        if activity is not None and not panel.message_sent:
+            assert isinstance(activity.actor, ActorHandle)
+            panel = seat_of(activity.actor).mailbox.panel
+        headers = panel.headers_for(activity, target, message_type, is_asked=is_asked)
+        return {**headers} or UNSET
+
+
+def _addressed(
+    request: Request, dialogue: Dialogue, prefix: str
+) -> tuple[Request, float]:
+    """Return *request* as it is written there, now, and how long its asker waits."""
+    seconds = _time_left()
+    return structs.replace(
+        request,
+        correlation_id=dialogue.new_id(prefix),
+        response_timeout_ms=milliseconds_left(seconds),
+    ), seconds
+
+
+def _time_left() -> float:
+    return max(trio.current_effective_deadline() - trio.current_time(), 0)

@@ -1,0 +1,166 @@
+"""`Inlet`: what a peer says, one thing after another, as long as it may take."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Literal, TypeAlias, final
+
+import attrs
+import trio
+
+from .._wire.connection import Connection
+from .._wire.envelopes import Request
+from .._wire.events import NEED_DATA, Event, NeedData, Received
+from .._wire.malformed import Malformed
+from .turns import Share
+
+__all__ = ["Inlet", "Told"]
+
+# As much as one wake-up may bring, and as much as is kept for later; in bytes.
+_CHUNK: Final = 65536
+
+# What a frame that is kept for later counts for at least: as an object it takes
+# more than its bytes do; in bytes.
+_LEAST_KEPT: Final = 256
+
+# What is read of a size that makes it more than one thing to deal with; in bytes.
+_BYTES_PER_UNIT: Final = 2048
+
+Told: TypeAlias = Received | Malformed
+"""What a peer says, and what it says badly."""
+
+Next: TypeAlias = Event | Literal[NeedData.NEED_DATA]
+"""What comes next, or that there is nothing yet."""
+
+
+@final
+@attrs.define(eq=False)
+class Inlet:
+    """What a peer says; lives as long as its connection."""
+
+    _stream: trio.abc.ReceiveStream
+    _connection: Connection
+    _share: Share
+    _timeout: Callable[[], float]
+    """Tells how long the next frame may take, all of it; 0: for ever."""
+
+    _is_waiting: Callable[[], bool]
+    """Tells whether the peer waits for an answer, and need not say anything."""
+
+    is_leaving: bool = attrs.field(default=False, init=False)
+    """Whether nothing more is to be read."""
+
+    _kept: deque[Told] = attrs.field(factory=deque[Told], init=False)
+    """What was read before its time, in order."""
+
+    _kept_size: int = attrs.field(default=0, init=False)
+    _frame_due: float = attrs.field(default=math.inf, init=False)
+    _reading: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+
+    # --- events
+
+    async def next_event(self) -> Next:
+        """Return what the peer says next, when it is its turn.
+
+        Raises:
+            BadHeaderError: If that is not of this protocol.
+
+        Cancellation:
+            Nothing is lost.
+        """
+        if not self._kept:
+            return (await self.next_frame())[0]
+        await self._share.wait()
+        self._share.charge(1)
+        event = self._kept.popleft()
+        if not self._kept:
+            self._kept_size = 0
+        return event
+
+    async def next_frame(self) -> tuple[Next, int]:
+        """Return what comes next in the stream, whatever is kept, and its size.
+
+        Raises:
+            BadHeaderError: If that is not of this protocol.
+
+        Cancellation:
+            Nothing is lost.
+        """
+        size = self._connection.buffered
+        if size:
+            await self._share.wait()
+        event = self._connection.next_event()
+        size -= self._connection.buffered
+        if event is not NEED_DATA:
+            self._share.charge(1 + size // _BYTES_PER_UNIT)
+        return event, size
+
+    def put_back(self, event: Told) -> None:
+        """Have *event* be the next one again."""
+        self._kept.appendleft(event)
+
+    def keep(self, event: Told, size: int) -> bool:
+        """Keep *event* for later; return whether more may be kept."""
+        self._kept.append(event)
+        self._kept_size += max(size, _LEAST_KEPT)
+        return self._kept_size < _CHUNK
+
+    def withdraw(self, correlation_id: str) -> Received | None:
+        """Take a request back that is kept; return it, if there is one of that id."""
+        for event in self._kept:
+            body = None if isinstance(event, Malformed) else event.body
+            if isinstance(body, Request) and body.correlation_id == correlation_id:
+                self._kept.remove(event)
+                assert isinstance(event, Received)
+                return event
+        return None
+
+    def forget(self) -> None:
+        """Drop what is kept: nobody can be answered any more."""
+        self._kept.clear()
+
+    # --- bytes
+
+    def expect_frame(self) -> None:
+        """Give the peer time for its next frame: all of it, not each part."""
+        self._frame_due = trio.current_time() + (self._timeout() or math.inf)
+
+    def excuse(self, seconds: float) -> None:
+        """Give the peer more time: nobody has listened to it for *seconds*."""
+        self._frame_due += seconds
+
+    def leave(self) -> None:
+        """Have no more be read."""
+        self.is_leaving = True
+        self._reading.cancel(reason="the listener is closing")
+
+    async def receive(self) -> bool:
+        """Read more; return whether anything came before the time was up.
+
+        The end of the stream is something, too.
+
+        Cancellation:
+            No byte is lost.
+        """
+        while not self.is_leaving:
+            with trio.CancelScope(deadline=self._frame_due) as self._reading:
+                await self.receive_some()
+                return True
+            if self._connection.buffered or not self._is_waiting():
+                break
+            self.expect_frame()
+        return False
+
+    async def receive_some(self) -> None:
+        """Read more, as long as it takes; the end of the stream counts.
+
+        Cancellation:
+            No byte is lost.
+        """
+        try:
+            data = await self._stream.receive_some(_CHUNK)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            data = b""
+        self._connection.receive_data(bytes(data))

@@ -1,115 +1,155 @@
 /** A server's actors, as seen from outside. */
 
-import { randomUUID } from 'node:crypto';
-
-import { Call, type CallOptions } from './call.js';
-import { Connection } from './connection.js';
-import { ActonError, ConnectionClosedError, refusalError, requestError } from './errors.js';
-import { encodeFrame, Kind, type Body, type Frame } from './frames.js';
-import { AsyncQueue } from './queue.js';
-import { PushQueue, type Subscription } from './subscription.js';
+import type { ReconnectOptions } from './backoff.js';
+import type { Body } from './bodies.js';
+import { ask, Call, CONNECTION, type Patience, type Question } from './call.js';
+import { systemClock, type Clock } from './clock.js';
+import {
+  discoverQuestion,
+  readDiscovery,
+  stringsOf,
+  type Discovery,
+  type DiscoveryRequest,
+} from './discovery.js';
+import {
+  ClientClosedError,
+  ConnectionRefusedError,
+  PeerLostError,
+  type ActonError,
+} from './errors.js';
+import { FrameType, type Version } from './frames.js';
+import { Link } from './link.js';
+import { loadMessagePack, type MessagePackCodec } from './messagepack.js';
+import { ReplyStream, type Stream, type StreamLimits } from './stream.js';
+import { PushQueue, readNotice, Subscriptions, type Subscription } from './subscription.js';
 
 export interface ClientOptions {
   /** Milliseconds to wait when a call does not say; 30 000 by default. */
   readonly timeout?: number;
   /**
-   * Milliseconds of silence after which a heartbeat is sent; 30 000 by default,
-   * since servers cut connections that are silent for a minute.  0 for never.
+   * Milliseconds that a call waits longer than it tells the server, whose own
+   * answer says more than silence; 1000 by default.
    */
-  readonly keepAlive?: number;
+  readonly grace?: number;
+  /**
+   * Milliseconds of silence after which the server closes the connection;
+   * 60 000 by default, 0 for never.  After half of them a heartbeat is sent.
+   */
+  readonly idleTimeout?: number;
+  /** Whether a lost connection is made anew, and how; it is not by default. */
+  readonly reconnect?: boolean | ReconnectOptions;
+  /** The version of the protocol to speak; 2 by default. */
+  readonly version?: Version;
+  /**
+   * Whether to speak MessagePack with servers that do: `true` for the package
+   * `@msgpack/msgpack` if it is installed, or something like it.  JSON is
+   * spoken by default, and where either is missing.
+   */
+  readonly messagePack?: boolean | MessagePackCodec;
+  /**
+   * Bytes of a stream that may wait for their reader before the connection is
+   * not read any more, unless somebody else waits for it; 262 144 by default.
+   */
+  readonly streamBuffer?: number;
+  /** Bytes of a stream that may wait in any case, before it fails; 64 MiB by default. */
+  readonly maxStreamBuffer?: number;
+  /** Pushes that may wait in a subscription before they are dropped; 1024 by default. */
+  readonly pushBuffer?: number;
+  /** Told of what the server sent and could not be read, for logs. */
+  readonly onFault?: (fault: unknown) => void;
+  /** The clock of timeouts, heartbeats and attempts to connect. */
+  readonly clock?: Clock;
 }
 
-/** A successful answer, with what travels beside the payload. */
-export interface Response<T = unknown> {
+export interface CallOptions {
+  /** Milliseconds to wait; `Infinity` for ever. */
+  readonly timeout?: number;
+  /** Gives the call up when it aborts; the reason is the signal's. */
+  readonly signal?: AbortSignal;
+}
+
+export interface MessageOptions extends CallOptions {
+  /** What travels with the message, for example `traceparent`. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface DiscoverOptions extends CallOptions, DiscoveryRequest {}
+
+/** A reply, with what travels beside its payload. */
+export interface Reply<T = unknown> {
   readonly correlationId: string;
   readonly payload: T;
-  /** Type of the reply, when the server says it. */
+  /** Name of the reply's type, when the server says it. */
   readonly messageType: string | undefined;
 }
 
-/** An actor that can be reached. */
-export interface ExposedActor {
-  readonly name: string;
-  readonly ern: string;
-  /** Names of the messages it takes, when the server says it. */
-  readonly accepts?: readonly string[];
-}
-
-/** What a server offers. */
-export interface Discovery {
-  readonly protocolVersion: Readonly<Record<string, unknown>>;
-  readonly actors: readonly ExposedActor[];
-  readonly messageTypes: readonly string[];
-  /** JSON Schema by message type, when asked for and understood. */
-  readonly schemas: Readonly<Record<string, unknown>> | undefined;
-}
-
-/** The payloads of a message's replies; leaving the loop over it drops the rest. */
-export type Stream<T = unknown> = AsyncIterableIterator<T, undefined> & AsyncDisposable;
-
-export interface DiscoverOptions extends CallOptions {
-  readonly includeSchemas?: boolean;
-}
-
-// Answers under this id are about the connection, not about a request.
-const REFUSAL = '__acton_connection_rejected__';
-
-interface Listener {
-  onAnswer(frame: Frame, call: Call): void;
-  onFailure(reason: unknown): void;
-}
+type Expectation = 'nothing' | 'reply' | 'stream';
 
 /**
  * One connection to a server, made by the first call and open until `close`.
  *
- * When the connection is lost every call rejects with the reason; make a new
- * client then.  Nothing is ever sent twice.  An idle client does not keep the
- * process alive; a call, or a loop that waits for a push, does.
+ * A message is sent once, whatever happens.  When the connection is lost every
+ * call rejects, and so does every later one, unless the client was told to
+ * reconnect.  An idle client does not keep the process alive; a call, or a
+ * loop that waits for a push, does.
  */
 export class ActonClient implements AsyncDisposable {
-  readonly #path: string;
+  readonly #clock: Clock;
   readonly #timeout: number;
-  readonly #keepAlive: number;
-  #opening: Promise<Connection> | undefined;
-  #connection: Connection | undefined;
-  #ended: ActonError | undefined;
-  #lastWords: string | undefined;
-  #idleTimer: NodeJS.Timeout | undefined;
-  readonly #calls = new Map<string, Call>();
-  // Heartbeats have no id.  Their answers come in the order of asking.
-  readonly #heartbeats: Call[] = [];
-  readonly #subscriptions = new Set<PushQueue>();
+  readonly #grace: number;
+  readonly #streamLimits: StreamLimits;
+  readonly #pushBuffer: number;
+  readonly #onFault: (fault: unknown) => void;
+  readonly #link: Link;
+  readonly #subscriptions = new Subscriptions();
 
   constructor(path: string, options: ClientOptions = {}) {
-    this.#path = path;
-    this.#timeout = options.timeout ?? 30_000;
-    this.#keepAlive = options.keepAlive ?? 30_000;
+    this.#clock = options.clock ?? systemClock;
+    this.#timeout = checkTimeout(options.timeout ?? 30_000);
+    this.#grace = checkTimeout(options.grace ?? 1_000);
+    this.#pushBuffer = options.pushBuffer ?? 1024;
+    this.#streamLimits = {
+      pauseAbove: options.streamBuffer ?? 256 * 1024,
+      failAbove: options.maxStreamBuffer ?? 64 * 1024 * 1024,
+    };
+    this.#onFault = options.onFault ?? (() => undefined);
+    this.#link = this.#makeLink(path, options);
   }
 
   /** Connects, if no call has done so yet. */
-  async connect(): Promise<void> {
-    await this.#open();
+  async connect(options: CallOptions = {}): Promise<void> {
+    if (!this.#link.isReady) await this.#ask(CONNECTION, options);
   }
 
-  /** Sends a message and returns the payload of its reply. */
-  async send<T = unknown>(
+  /** Sends a message and returns the payload of its reply: short for `request`. */
+  send<T = unknown>(
     target: string,
     messageType: string,
     payload: unknown = null,
-    options: CallOptions = {},
+    options: MessageOptions = {},
   ): Promise<T> {
-    return (await this.request<T>(target, messageType, payload, options)).payload;
+    return this.request<T>(target, messageType, payload, options);
   }
 
-  /** Sends a message and returns its whole answer. */
+  /** Sends a message and returns the payload of its reply. */
   async request<T = unknown>(
     target: string,
     messageType: string,
     payload: unknown = null,
-    options: CallOptions = {},
-  ): Promise<Response<T>> {
-    const fields = this.#fields(target, messageType, payload, options);
-    const body = await this.#ask(Kind.REQUEST, { ...fields, expects_reply: true }, options);
+    options: MessageOptions = {},
+  ): Promise<T> {
+    return (await this.ask<T>(target, messageType, payload, options)).payload;
+  }
+
+  /** Sends a message and returns its reply, with the name of the reply's type. */
+  async ask<T = unknown>(
+    target: string,
+    messageType: string,
+    payload: unknown = null,
+    options: MessageOptions = {},
+  ): Promise<Reply<T>> {
+    const question = this.#message('reply', target, messageType, payload, options);
+    const body = await this.#ask(question, options, this.#grace);
     const replyType = body['message_type'];
     return {
       correlationId: String(body['correlation_id']),
@@ -118,42 +158,40 @@ export class ActonClient implements AsyncDisposable {
     };
   }
 
-  /** Sends a message; resolves when it is in the actor's mailbox, handled or not. */
+  /** Sends a message; resolves when it is in the actor's inbox, handled or not. */
   async fireAndForget(
     target: string,
     messageType: string,
     payload: unknown = null,
-    options: CallOptions = {},
+    options: MessageOptions = {},
   ): Promise<void> {
-    const fields = this.#fields(target, messageType, payload, options);
-    await this.#ask(Kind.REQUEST, { ...fields, expects_reply: false }, options);
+    await this.#ask(this.#message('nothing', target, messageType, payload, options), options);
   }
 
   /**
    * Sends a message at once and iterates over the payloads of its replies.
    *
-   * The timeout is for the whole stream.  A stream that is left early goes on
-   * at the server until it ends or times out.
+   * The timeout is for the whole stream.  Leaving the loop gives up the rest,
+   * at the server, too, if it knows how to.
    */
   stream<T = unknown>(
     target: string,
     messageType: string,
     payload: unknown = null,
-    options: CallOptions = {},
+    options: MessageOptions = {},
   ): Stream<T> {
-    const fields = this.#fields(target, messageType, payload, options);
-    const body = { ...fields, expects_reply: false, expects_stream: true };
-    const queue = new AsyncQueue<T>({ onEnd: () => call.end() });
-    const call: Call = this.#begin(Kind.REQUEST, body, options, {
-      onAnswer({ kind, body }) {
-        if (isFailure(body)) return queue.fail(requestError(body));
-        if ('payload' in body) queue.put(body['payload'] as T);
-        // A plain answer ends a stream as well.
-        if (kind !== Kind.STREAM || body['is_final'] === true) queue.finish();
-      },
-      onFailure: (reason) => queue.fail(reason),
+    const question = this.#message('stream', target, messageType, payload, options);
+    const stream = new ReplyStream<T>(this.#streamLimits, {
+      onLeave: () => call.giveUp(undefined),
+      onReading: () => this.#link.update(),
     });
-    return queue;
+    const handler = {
+      onAnswer: stream.accept.bind(stream),
+      onFailure: stream.fail.bind(stream),
+    };
+    const call = new Call(question, this.#patience(options, this.#grace), handler, stream);
+    this.#send(call);
+    return stream;
   }
 
   /** Asks for pushes of these types and iterates over them as they come. */
@@ -161,210 +199,185 @@ export class ActonClient implements AsyncDisposable {
     types: string | readonly string[],
     options: CallOptions = {},
   ): Subscription<T> {
-    const names = typeof types === 'string' ? [types] : types;
-    const { signal } = options;
-    const abort = () => subscription.fail(signal?.reason);
-    const confirmed = this.#ask(Kind.SUBSCRIBE, { message_types: names }, options);
-    const subscription = new PushQueue<T>(names, confirmed, {
-      onEnd: () => {
-        signal?.removeEventListener('abort', abort);
-        this.#subscriptions.delete(subscription);
-        this.#unsubscribe(names);
-      },
-      onWaiting: () => this.#updateHold(),
+    const subscription = new PushQueue<T>(namesOf(types), this.#pushBuffer, {
+      onLeave: () => this.#leave(subscription),
+      onReading: () => this.#link.update(),
     });
-    signal?.addEventListener('abort', abort, { once: true });
     this.#subscriptions.add(subscription);
+    this.#obey(options.signal, subscription);
+    // What has ended before it was sent is not sent.
+    void this.#establish([subscription], { ...options, signal: subscription.ended });
     return subscription;
+  }
+
+  /**
+   * Ends the subscriptions to these types, or to all; returns what is left.
+   *
+   * A subscription to other types as well goes on without these.
+   */
+  async unsubscribe(
+    types?: string | readonly string[],
+    options: CallOptions = {},
+  ): Promise<readonly string[]> {
+    const names = types === undefined ? undefined : namesOf(types);
+    this.#subscriptions.remove(names);
+    // An empty list would mean all types; subscribing to none asks what there is.
+    const isNone = names?.length === 0;
+    const type = isNone ? FrameType.SUBSCRIBE : FrameType.UNSUBSCRIBE;
+    const body = await this.#ask(aboutTypes(type, names ?? []), options);
+    return stringsOf(body['subscribed_types']);
   }
 
   /** Returns the actors, message types and abilities of the server. */
   async discover(options: DiscoverOptions = {}): Promise<Discovery> {
-    const fields: Body = { include_actors: true, include_message_types: true };
-    if (options.includeSchemas === true) fields['include_schemas'] = true;
-    const body = await this.#ask(Kind.DISCOVER, fields, options);
-    return {
-      protocolVersion: (body['protocol_version'] ?? {}) as Discovery['protocolVersion'],
-      actors: (body['actors'] ?? []) as Discovery['actors'],
-      messageTypes: (body['message_types'] ?? []) as Discovery['messageTypes'],
-      schemas: body['schemas'] as Discovery['schemas'],
-    };
+    return readDiscovery(await this.#ask(discoverQuestion(options), options));
   }
 
-  /** Resolves when the server has answered; there is no need to call it regularly. */
-  async heartbeat(options: CallOptions = {}): Promise<void> {
-    await this.#ask(Kind.HEARTBEAT, {}, options);
+  /** Returns after how many milliseconds the server has answered; there is no need to call it. */
+  async heartbeat(options: CallOptions = {}): Promise<number> {
+    let sent: Call | undefined;
+    await ask(HEARTBEAT, this.#patience(options), (call) => {
+      sent = call;
+      this.#send(call);
+    });
+    return this.#clock.now() - (sent?.sentAt ?? 0);
   }
 
-  /** Ends the connection: calls reject with `ConnectionClosedError`, loops over pushes end. */
+  /** Ends the connection: calls reject with `ClientClosedError`, loops over pushes end. */
   async close(): Promise<void> {
-    this.#end(new ConnectionClosedError('closed by this side'), true);
+    this.#link.end(new ClientClosedError('this client was closed'));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  #fields(target: string, messageType: string, payload: unknown, options: CallOptions): Body {
-    const timeout = Math.floor(options.timeout ?? this.#timeout);
-    return {
+  #makeLink(path: string, options: ClientOptions): Link {
+    const { reconnect = false } = options;
+    const settings = {
+      path,
+      clock: this.#clock,
+      version: options.version ?? 2,
+      loadMessagePack: loaderOf(options.messagePack ?? false),
+      timeout: this.#timeout,
+      heartbeatInterval: (options.idleTimeout ?? 60_000) / 2,
+    };
+    return new Link(settings, reconnect === true ? {} : reconnect || undefined, {
+      onPush: (body) => this.#subscriptions.offer(readNotice(body)),
+      onFault: (fault) => this.#onFault(fault),
+      onReady: () => this.#takeUpAgain(),
+      onLost: () => this.#subscriptions.markGap(),
+      onEnd: (reason) => this.#endSubscriptions(reason),
+      isAwaited: () => this.#subscriptions.isAwaited,
+    });
+  }
+
+  #message(
+    expectation: Expectation,
+    target: string,
+    messageType: string,
+    payload: unknown,
+    options: MessageOptions,
+  ): Question {
+    const fields: Body = {
       target,
       message_type: messageType,
       payload,
-      response_timeout_ms: Math.min(Math.max(timeout, 0), Number.MAX_SAFE_INTEGER),
+      expects_reply: expectation === 'reply',
+      expects_stream: expectation === 'stream',
     };
+    // What expects nothing has no deadline.
+    const hasDeadline = expectation !== 'nothing';
+    if (hasDeadline) fields['response_timeout_ms'] = wireTimeout(options.timeout ?? this.#timeout);
+    if (options.headers !== undefined) fields['headers'] = options.headers;
+    return { type: FrameType.REQUEST, fields, isCancellable: hasDeadline };
   }
 
-  #ask(kind: Kind, fields: Body, options: CallOptions): Promise<Body> {
-    return new Promise((resolve, reject) => {
-      this.#begin(kind, fields, options, {
-        onAnswer({ body }, call) {
-          call.end();
-          if (isFailure(body)) reject(requestError(body));
-          else resolve(body);
-        },
-        onFailure: reject,
-      });
-    });
+  #patience(options: CallOptions, grace = 0): Patience {
+    const timeout = checkTimeout(options.timeout ?? this.#timeout);
+    return { clock: this.#clock, timeout, grace, signal: options.signal };
   }
 
-  #begin(kind: Kind, fields: Body, options: CallOptions, listener: Listener): Call {
-    const id = randomUUID();
-    const { timeout = this.#timeout, signal } = options;
-    const call = new Call(timeout, signal, {
-      onAnswer: (frame) => listener.onAnswer(frame, call),
-      onFailure: (reason) => listener.onFailure(reason),
-      onEnd: () => {
-        this.#calls.delete(id);
-        this.#updateHold();
-      },
-    });
-    this.#calls.set(id, call);
-    this.#updateHold();
-    const body = kind === Kind.HEARTBEAT ? {} : { correlation_id: id, ...fields };
-    void this.#transmit(kind, body, call, signal);
-    return call;
+  async #ask(question: Question, options: CallOptions, grace = 0): Promise<Body> {
+    return ask(question, this.#patience(options, grace), (call) => this.#send(call));
   }
 
-  async #transmit(
-    kind: Kind,
-    body: Body,
-    call: Call,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
+  #send(call: Call): void {
+    if (call.begin()) this.#link.send(call);
+  }
+
+  #obey(signal: AbortSignal | undefined, subscription: PushQueue): void {
+    const drop = (): void => this.#drop(subscription, signal?.reason);
+    if (signal?.aborted === true) drop();
+    else signal?.addEventListener('abort', drop, { once: true, signal: subscription.ended });
+  }
+
+  /** Subscribes at the server; what becomes of that is the subscriptions' business. */
+  async #establish(subscriptions: readonly PushQueue[], options: CallOptions): Promise<void> {
+    const names = new Set(subscriptions.flatMap((each) => [...each.types]));
     try {
-      signal?.throwIfAborted();
-      // A copy of now, whatever the caller does with the payload meanwhile.
-      const frame = encodeFrame(kind, body);
-      // Everybody awaits the same promise, and so gets through in order.
-      const connection = await this.#open();
-      if (call.isEnded) return;
-      if (kind === Kind.HEARTBEAT) this.#heartbeats.push(call);
-      connection.write(frame);
-      this.#idleTimer?.refresh();
+      await this.#ask(aboutTypes(FrameType.SUBSCRIBE, [...names]), options);
+      for (const each of subscriptions) each.confirm();
     } catch (reason) {
-      // Not in the caller's turn, who has yet to see the call.
-      await null;
-      call.fail(reason);
+      // They are taken up again on the next connection, if there is one.
+      if (!this.#isPassing(reason)) for (const each of subscriptions) this.#drop(each, reason);
     }
+    for (const each of subscriptions) each.isPending = false;
   }
 
-  #open(): Promise<Connection> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
-    this.#opening ??= this.#connect();
-    return this.#opening;
+  #isPassing(reason: unknown): boolean {
+    const isLoss = reason instanceof PeerLostError || reason instanceof ConnectionRefusedError;
+    return isLoss && !this.#link.isEnded;
   }
 
-  async #connect(): Promise<Connection> {
-    try {
-      const connection = await Connection.open(this.#path, {
-        onFrame: (frame) => this.#route(frame),
-        onEnd: (reason) => this.#end(reason),
-      });
-      this.#connection = connection;
-      if (this.#ended !== undefined) connection.end(this.#ended);
-      else this.#startKeepAlive();
-      this.#updateHold();
-      return connection;
-    } catch (reason) {
-      // The server may not be up yet: the next call tries again.
-      this.#opening = undefined;
-      throw reason;
-    }
+  #takeUpAgain(): void {
+    const subscriptions = this.#subscriptions.established();
+    if (subscriptions.length > 0) void this.#establish(subscriptions, {});
   }
 
-  #startKeepAlive(): void {
-    if (this.#keepAlive <= 0) return;
-    const beat = () => {
-      // Whether it is answered is of no interest, that it was sent is.
-      this.heartbeat({ timeout: this.#keepAlive }).catch(() => undefined);
-    };
-    this.#idleTimer = setTimeout(beat, this.#keepAlive).unref();
+  #drop(subscription: PushQueue, reason: unknown): void {
+    if (subscription.isEnded) return;
+    subscription.fail(reason);
+    this.#leave(subscription);
   }
 
-  #route(frame: Frame): void {
-    const { kind, body } = frame;
-    switch (kind) {
-      case Kind.HEARTBEAT:
-        this.#heartbeats.shift()?.answer(frame);
-        break;
-      case Kind.PUSH:
-        for (const subscription of this.#subscriptions) subscription.offer(body);
-        break;
-      case Kind.RESPONSE:
-      case Kind.ERROR:
-      case Kind.STREAM:
-        this.#routeAnswer(String(body['correlation_id']), frame);
-        break;
-      default:
-        // Frames of a client, sent by a server: none of ours.
-        break;
-    }
-  }
-
-  #routeAnswer(id: string, frame: Frame): void {
-    if (id === REFUSAL) {
-      this.#end(refusalError(frame.body));
-    } else if (id === 'unknown') {
-      // A fault that the server cannot attribute; it may close now.
-      this.#lastWords = requestError(frame.body).message;
-    } else {
-      // No such call: it was given up, and this is its late answer.
-      this.#calls.get(id)?.answer(frame);
-    }
-  }
-
-  #unsubscribe(types: readonly string[]): void {
-    const unwanted = types.filter((type) => {
-      return ![...this.#subscriptions].some((other) => other.types.has(type));
-    });
+  #leave(subscription: PushQueue): void {
+    this.#subscriptions.delete(subscription);
+    const unwanted = this.#subscriptions.unwanted(subscription.types);
     // An empty list would mean all types.
-    if (unwanted.length === 0 || this.#opening === undefined || this.#ended) return;
+    if (unwanted.length === 0 || !this.#link.isReady) return;
     // Whether it succeeds or not, nobody listens any more.
-    this.#ask(Kind.UNSUBSCRIBE, { message_types: unwanted }, {}).catch(() => undefined);
+    this.#ask(aboutTypes(FrameType.UNSUBSCRIBE, unwanted), {}).catch(() => undefined);
   }
 
-  #updateHold(): void {
-    const isLooping = [...this.#subscriptions].some((subscription) => subscription.isAwaited);
-    this.#connection?.hold(this.#calls.size > 0 || isLooping);
-  }
-
-  #end(reason: ActonError, isByUs = false): void {
-    if (this.#ended !== undefined) return;
-    if (!isByUs && reason.constructor === ConnectionClosedError && this.#lastWords) {
-      reason = new ConnectionClosedError(this.#lastWords, { cause: reason });
-    }
-    this.#ended = reason;
-    clearTimeout(this.#idleTimer);
-    for (const call of [...this.#calls.values()]) call.fail(reason);
-    for (const subscription of [...this.#subscriptions]) {
-      if (isByUs) subscription.finish();
-      else subscription.fail(reason);
-    }
-    this.#connection?.end(reason);
+  #endSubscriptions(reason: ActonError): void {
+    this.#subscriptions.end(reason instanceof ClientClosedError ? undefined : reason);
   }
 }
 
-function isFailure(body: Body): boolean {
-  return (body['success'] ?? true) !== true || 'error' in body;
+const HEARTBEAT: Question = { type: FrameType.HEARTBEAT, fields: {}, isCancellable: false };
+
+function aboutTypes(type: FrameType, names: readonly string[]): Question {
+  return { type, fields: { message_types: names }, isCancellable: false };
+}
+
+function namesOf(types: string | readonly string[]): readonly string[] {
+  return typeof types === 'string' ? [types] : types;
+}
+
+function loaderOf(
+  messagePack: boolean | MessagePackCodec,
+): (() => Promise<MessagePackCodec | undefined>) | undefined {
+  if (messagePack === false) return undefined;
+  return messagePack === true ? () => loadMessagePack() : () => Promise.resolve(messagePack);
+}
+
+/** Returns the timeout as servers want it: whole, and 2^53 - 1 for ever. */
+function wireTimeout(timeout: number): number {
+  return Math.min(Math.ceil(timeout), Number.MAX_SAFE_INTEGER);
+}
+
+function checkTimeout(timeout: number): number {
+  if (timeout >= 0) return timeout;
+  throw new RangeError(`a timeout is 0 ms or more, not ${timeout}`);
 }

@@ -1,20 +1,21 @@
 /**
- * How messages lie on the wire: seven bytes of header, then JSON.
+ * How messages lie on the wire: a header, then a payload.
  *
- * The header is the length of the body (32 bits, big-endian), the version, the
- * kind of frame and the format of the body.  Nothing here does I/O.
+ * The header is the length of the payload (32 bits, big-endian), the version,
+ * the type of the frame and, in version 2, the format of the payload.  Nothing
+ * here does I/O, and nothing here looks into a payload.
  */
 
 import { FrameTooLargeError, ProtocolError } from './errors.js';
 
-/** Largest body the protocol allows in either direction, in bytes. */
+/** Largest payload the protocol allows in either direction, in bytes. */
 export const MAX_FRAME_SIZE = 16 * 1024 * 1024;
 
-const HEADER_SIZE = 7;
-const VERSION = 2;
-const JSON_FORMAT = 1;
+/** The versions of the protocol; a frame has one, a connection has not. */
+export type Version = 1 | 2;
 
-export const Kind = {
+/** What a frame is about. */
+export const FrameType = {
   REQUEST: 1,
   RESPONSE: 2,
   ERROR: 3,
@@ -26,90 +27,136 @@ export const Kind = {
   STREAM: 9,
   CANCEL: 10,
 } as const;
-export type Kind = (typeof Kind)[keyof typeof Kind];
+export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
-const kinds: ReadonlySet<number> = new Set(Object.values(Kind));
+/** How a payload is written. */
+export const Format = { JSON: 1, MESSAGE_PACK: 2 } as const;
+export type Format = (typeof Format)[keyof typeof Format];
 
-export type Body = Record<string, unknown>;
+/** The last type that a version has; they are numbered without gaps. */
+const LAST_TYPE: Readonly<Record<Version, FrameType>> = { 1: 4, 2: 10 };
 
-export interface Frame {
-  readonly kind: Kind;
-  readonly body: Body;
+export interface Header {
+  readonly version: Version;
+  readonly type: FrameType;
+  readonly format: Format;
+  /** Bytes of the payload. */
+  readonly size: number;
+}
+
+/** A header and its payload, which lies in a buffer that may be used again. */
+export interface Frame extends Header {
+  readonly payload: Buffer;
 }
 
 /** Returns the bytes of a frame, or throws if it would be too large. */
-export function encodeFrame(kind: Kind, body: Body): Buffer {
-  const text = JSON.stringify(body);
-  const size = Buffer.byteLength(text);
-  if (size > MAX_FRAME_SIZE) {
-    throw new FrameTooLargeError(`message of ${size} bytes exceeds ${MAX_FRAME_SIZE}`);
-  }
-  const frame = Buffer.allocUnsafe(HEADER_SIZE + size);
+export function encodeFrame(
+  version: Version,
+  type: FrameType,
+  format: Format,
+  payload: Uint8Array,
+): Buffer {
+  const size = payload.length;
+  if (size > MAX_FRAME_SIZE) throw new FrameTooLargeError(size, MAX_FRAME_SIZE);
+  const headerSize = sizeOfHeader(version);
+  const frame = Buffer.allocUnsafe(headerSize + size);
   frame.writeUInt32BE(size, 0);
-  frame[4] = VERSION;
-  frame[5] = kind;
-  frame[6] = JSON_FORMAT;
-  frame.write(text, HEADER_SIZE);
+  frame[4] = version;
+  frame[5] = type;
+  if (version === 2) frame[6] = format;
+  frame.set(payload, headerSize);
   return frame;
 }
 
-/** The bytes that have come, cut into frames. */
-export class FrameDecoder {
-  // Pieces are joined when a frame is complete and not before, so that a large
-  // frame in a thousand pieces is copied once.
-  #pieces: Buffer[] = [];
-  #length = 0;
-  #needed = HEADER_SIZE;
-
-  /** Adds bytes and yields the frames that are complete with them. */
-  *feed(piece: Buffer): Generator<Frame, void, undefined> {
-    this.#pieces.push(piece);
-    this.#length += piece.length;
-    while (this.#length >= this.#needed) {
-      const bytes = this.#pieces.length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces);
-      this.#pieces = [bytes];
-      // Checked on the header alone, so that an absurd announcement costs
-      // seven bytes and not a buffer of that size.
-      const { kind, size } = decodeHeader(bytes);
-      this.#needed = HEADER_SIZE + size;
-      if (this.#length < this.#needed) return;
-      const body = bytes.subarray(HEADER_SIZE, this.#needed);
-      this.#length -= this.#needed;
-      this.#pieces = this.#length > 0 ? [bytes.subarray(this.#needed)] : [];
-      this.#needed = HEADER_SIZE;
-      // A heartbeat says nothing, in any number of bytes.
-      yield { kind, body: kind === Kind.HEARTBEAT ? {} : decodeBody(body) };
-    }
-  }
-}
-
-function decodeHeader(bytes: Buffer): { kind: Kind; size: number } {
+/**
+ * Returns the header at the beginning of these bytes, or `undefined` as long
+ * as they are too few; throws at the first byte that makes it no header.
+ */
+export function decodeHeader(bytes: Buffer): Header | undefined {
+  if (bytes.length < 6) return undefined;
   const size = bytes.readUInt32BE(0);
-  const version = bytes.readUInt8(4);
-  const kind = bytes.readUInt8(5);
-  const format = bytes.readUInt8(6);
-  if (version !== VERSION) throw new ProtocolError(`unsupported protocol version ${version}`);
-  if (!isKind(kind)) throw new ProtocolError(`unknown frame type ${kind}`);
-  if (format !== JSON_FORMAT) throw new ProtocolError(`unsupported format ${format}`);
+  const version = versionOf(bytes.readUInt8(4));
+  const type = typeOf(bytes.readUInt8(5), version);
+  if (bytes.length < sizeOfHeader(version)) return undefined;
+  const format = version === 1 ? Format.JSON : formatOf(bytes.readUInt8(6));
   if (size > MAX_FRAME_SIZE) {
     throw new ProtocolError(`frame of ${size} bytes exceeds the limit of ${MAX_FRAME_SIZE}`);
   }
-  return { kind, size };
+  return { version, type, format, size };
 }
 
-function isKind(code: number): code is Kind {
-  return kinds.has(code);
+const NO_BYTES = Buffer.alloc(0);
+
+/** The bytes that have come, cut into frames. */
+export class FrameReader {
+  // Bytes that are no whole frame yet lie in one buffer, which grows with what
+  // has come and never with what was announced.
+  #buffer: Buffer = NO_BYTES;
+  #start = 0;
+  #end = 0;
+  #isOwn = false;
+
+  /** Adds bytes and yields the frames that are complete with them. */
+  *feed(bytes: Buffer): Generator<Frame, void, undefined> {
+    this.#append(bytes);
+    for (let frame = this.#take(); frame !== undefined; frame = this.#take()) yield frame;
+    if (this.#start === this.#end) this.#use(NO_BYTES, 0, false);
+  }
+
+  #take(): Frame | undefined {
+    const bytes = this.#buffer.subarray(this.#start, this.#end);
+    const header = decodeHeader(bytes);
+    if (header === undefined) return undefined;
+    const headerSize = sizeOfHeader(header.version);
+    const end = headerSize + header.size;
+    if (bytes.length < end) return undefined;
+    this.#start += end;
+    return { ...header, payload: bytes.subarray(headerSize, end) };
+  }
+
+  #append(bytes: Buffer): void {
+    const left = this.#end - this.#start;
+    if (left === 0) {
+      this.#use(bytes, bytes.length, false);
+      return;
+    }
+    const length = left + bytes.length;
+    if (!this.#isOwn || this.#end + bytes.length > this.#buffer.length) {
+      const larger = Buffer.allocUnsafe(Math.max(2 * left, length));
+      this.#buffer.copy(larger, 0, this.#start, this.#end);
+      this.#use(larger, left, true);
+    }
+    bytes.copy(this.#buffer, this.#end);
+    this.#end += bytes.length;
+  }
+
+  #use(buffer: Buffer, end: number, isOwn: boolean): void {
+    this.#buffer = buffer;
+    this.#start = 0;
+    this.#end = end;
+    this.#isOwn = isOwn;
+  }
 }
 
-function decodeBody(bytes: Buffer): Body {
-  let body: unknown;
-  try {
-    body = JSON.parse(bytes.toString('utf8'));
-  } catch (cause) {
-    throw new ProtocolError('the body of a frame is not JSON', { cause });
-  }
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw new ProtocolError('the body of a frame is not an object');
-  }
-  return body as Body;
+function sizeOfHeader(version: Version): number {
+  return version === 1 ? 6 : 7;
+}
+
+function versionOf(code: number): Version {
+  if (code === 1 || code === 2) return code;
+  throw new ProtocolError(`unsupported protocol version ${hex(code)}`);
+}
+
+function typeOf(code: number, version: Version): FrameType {
+  if (code >= 1 && code <= LAST_TYPE[version]) return code as FrameType;
+  throw new ProtocolError(`unknown frame type ${hex(code)} in protocol version ${version}`);
+}
+
+function formatOf(code: number): Format {
+  if (code === Format.JSON || code === Format.MESSAGE_PACK) return code;
+  throw new ProtocolError(`unknown format ${hex(code)}`);
+}
+
+function hex(code: number): string {
+  return `0x${code.toString(16).padStart(2, '0')}`;
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -417,3 +418,57 @@ def test_demo_says_when_there_is_no_node() -> None:
         assert node == ["not on this machine: left out"]
     else:
         assert len(node) == 1
+
+
+def test_cook_buys_what_the_farmer_offers() -> None:
+    """She is told of the price, and in the end that there is too little left."""
+    market = python(EXAMPLES / "fruit_market.py")
+
+    assert market.returncode == 0, market.stderr
+    said = market.stdout.splitlines()
+    assert [line for line in said if line.startswith("farmer")] == [
+        "farmer: 4 of apple for 90 each",
+        "farmer: 4 of pear for 70 each",
+        "farmer: 8 of apple for 40 each",
+    ]
+    assert [line for line in said if line.startswith("cook")] == [
+        "cook: five apples for 200",
+        "cook: only 3 of apple left",
+    ]
+
+
+def test_everybody_in_the_chat_hears_the_same() -> None:
+    """Each of them everything, in one order."""
+    chat = python(EXAMPLES / "chat.py")
+
+    assert chat.returncode == 0, chat.stderr
+    assert chat.stdout.splitlines() == [
+        "Ann hears 1. Ann: Is anybody there?",
+        "Ann hears 2. Bob: I am.",
+        "Bob hears 1. Ann: Is anybody there?",
+        "Bob hears 2. Bob: I am.",
+    ]
+
+
+def test_one_joins_the_chat_from_another_process(tmp_path: Path) -> None:
+    """What is typed is said, and what others say is shown."""
+    path, pipe = str(tmp_path / "s"), subprocess.PIPE
+    chat = [sys.executable, str(EXAMPLES / "chat.py")]
+    with subprocess.Popen([*chat, "serve", path], stdout=pipe, text=True) as room:
+        assert room.stdout is not None
+        assert room.stdout.readline() == "the room is open\n"
+        command = [*chat, "join", path, "Ann"]
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as ann:
+            assert ann.stdout is not None
+            # Bob says it until Ann has come, and hears it.
+            while not select.select([ann.stdout], [], [], 0)[0]:
+                bob = [*chat, "join", path, "Bob"]
+                subprocess.run(
+                    bob, input="Hello\n", text=True, check=True, timeout=PATIENCE
+                )
+            heard = ann.stdout.readline()
+            ann.communicate()
+        room.terminate()
+
+    assert heard == "Bob: Hello\n"
+    assert (ann.returncode, room.returncode) == (0, 0)

@@ -44,13 +44,24 @@ class Host:
     def discovered(self, question: Discover) -> Response:
         """Return the answer to what there is to be reached here."""
         registry = self.exposure.registry
-        actors: list[ActorEntry] = []
-        for name, handle in sorted(self.exposure.actors().items()):
-            accepted = map(registry.name_of, seat_of(handle).accepts)
-            accepts = tuple(sorted(filter(None, accepted)))
-            actors.append(ActorEntry(name, handle.id, accepts))
-        types = registry.type_names()
+        # Only what is asked for is looked up: it may be much.
+        types: tuple[str, ...] = ()
         schemas: dict[str, object] = {}
+        if question.include_message_types or question.include_schemas is True:
+            types = registry.type_names()
         if question.include_schemas is True:
             schemas = {name: schema_of(registry.find(name)) for name in types}
-        return question.response(actors=actors, message_types=types, schemas=schemas)
+        return question.response(
+            actors=self._actors() if question.include_actors else (),
+            message_types=types,
+            schemas=schemas,
+        )
+
+    def _actors(self) -> list[ActorEntry]:
+        name_of = self.exposure.registry.name_of
+        actors: list[ActorEntry] = []
+        for name, handle in sorted(self.exposure.actors().items()):
+            accepted = map(name_of, seat_of(handle).accepts)
+            accepts = tuple(sorted(filter(None, accepted)))
+            actors.append(ActorEntry(name, handle.id, accepts))
+        return actors

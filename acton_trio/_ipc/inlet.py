@@ -43,19 +43,28 @@ class Inlet:
     _stream: trio.abc.ReceiveStream
     _connection: Connection
     _share: Share
-    _timeout: Callable[[], float]
-    """Tells how long the next frame may take, all of it; 0: for ever."""
+    _silence: Callable[[], float]
+    """Tells how long the peer may say nothing, in seconds; 0: for ever."""
 
-    _is_waiting: Callable[[], bool]
-    """Tells whether the peer waits for an answer, and need not say anything."""
+    _frame_time: float
+    """How long a frame may take that has begun, in seconds; 0: for ever."""
+
+    _waited_until: Callable[[], float]
+    """Tells when the peer had its last answer: what it waited for is not silence."""
 
     is_leaving: bool = attrs.field(default=False, init=False)
     """Whether nothing more is to be read."""
 
-    _kept: deque[Told] = attrs.field(factory=deque[Told], init=False)
+    _kept: deque[tuple[Told, int]] = attrs.field(factory=deque, init=False)
     """What was read before its time, in order."""
 
     _kept_size: int = attrs.field(default=0, init=False)
+    _haste: float = attrs.field(default=math.inf, init=False)
+    """How long it may take until anything comes, in seconds."""
+
+    _has_begun: bool = attrs.field(default=False, init=False)
+    """Whether part of the next frame has come."""
+
     _frame_due: float = attrs.field(default=math.inf, init=False)
     _reading: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
 
@@ -74,9 +83,8 @@ class Inlet:
             return (await self.next_frame())[0]
         await self._share.wait()
         self._share.charge(1)
-        event = self._kept.popleft()
-        if not self._kept:
-            self._kept_size = 0
+        event, size = self._kept.popleft()
+        self._kept_size -= size
         return event
 
     async def next_frame(self) -> tuple[Next, int]:
@@ -99,20 +107,26 @@ class Inlet:
 
     def put_back(self, event: Told) -> None:
         """Have *event* be the next one again."""
-        self._kept.appendleft(event)
+        self._kept.appendleft((event, 0))
 
     def keep(self, event: Told, size: int) -> bool:
         """Keep *event* for later; return whether more may be kept."""
-        self._kept.append(event)
-        self._kept_size += max(size, _LEAST_KEPT)
+        size = max(size, _LEAST_KEPT)
+        self._kept.append((event, size))
+        self._kept_size += size
         return self._kept_size < _CHUNK
 
     def withdraw(self, correlation_id: str) -> Received | None:
         """Take a request back that is kept; return it, if there is one of that id."""
-        for event in self._kept:
+        for entry in self._kept:
+            event, size = entry
             body = None if isinstance(event, Malformed) else event.body
-            if isinstance(body, Request) and body.correlation_id == correlation_id:
-                self._kept.remove(event)
+            if not isinstance(body, Request) or body.correlation_id != correlation_id:
+                continue
+            # What expects nothing back has nothing that could be given up.
+            if body.expects_reply or body.expects_stream:
+                self._kept.remove(entry)
+                self._kept_size -= size
                 assert isinstance(event, Received)
                 return event
         return None
@@ -120,16 +134,31 @@ class Inlet:
     def forget(self) -> None:
         """Drop what is kept: nobody can be answered any more."""
         self._kept.clear()
+        self._kept_size = 0
 
     # --- bytes
 
     def expect_frame(self) -> None:
         """Give the peer time for its next frame: all of it, not each part."""
-        self._frame_due = trio.current_time() + (self._timeout() or math.inf)
+        self._has_begun = False
+        self._frame_due = trio.current_time() + (self._silence() or math.inf)
+
+    def _note_beginning(self) -> None:
+        """Give the peer less time, if it may be silent for longer than amid a frame."""
+        if self._connection.buffered and not self._has_begun:
+            self._has_begun = True
+            due = trio.current_time() + (self._frame_time or math.inf)
+            self._frame_due = min(self._frame_due, due)
 
     def excuse(self, seconds: float) -> None:
         """Give the peer more time: nobody has listened to it for *seconds*."""
         self._frame_due += seconds
+
+    def hurry(self, seconds: float) -> None:
+        """Take what has come, and wait *seconds* at most for anything more."""
+        self._haste = seconds
+        due = trio.current_time() + seconds
+        self._reading.deadline = min(self._reading.deadline, due)
 
     def leave(self) -> None:
         """Have no more be read."""
@@ -144,13 +173,20 @@ class Inlet:
         Cancellation:
             No byte is lost.
         """
+        self._note_beginning()
         while not self.is_leaving:
-            with trio.CancelScope(deadline=self._frame_due) as self._reading:
+            due = min(self._frame_due, trio.current_time() + self._haste)
+            with trio.CancelScope(deadline=due) as self._reading:
                 await self.receive_some()
                 return True
-            if self._connection.buffered or not self._is_waiting():
+            if self._haste < math.inf or self._connection.buffered:
                 break
-            self.expect_frame()
+            # Who waits for an answer, or has just had one, need not say anything.
+            since = min(self._waited_until(), trio.current_time())
+            due = since + (self._silence() or math.inf)
+            if due <= trio.current_time():
+                break
+            self._frame_due = due
         return False
 
     async def receive_some(self) -> None:

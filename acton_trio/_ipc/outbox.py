@@ -47,7 +47,7 @@ class Outbox:
     """How many bytes are put in, and not written yet."""
 
     _is_closing: bool = attrs.field(default=False, init=False)
-    _is_broken: bool = attrs.field(default=False, init=False)
+    is_broken: bool = attrs.field(default=False, init=False)
     _waiting: trio.lowlevel.ParkingLot = attrs.field(
         factory=trio.lowlevel.ParkingLot, init=False
     )
@@ -60,7 +60,7 @@ class Outbox:
             frame: Its bytes.
             written: Called once the stream has taken them all, or never will.
         """
-        if self._is_broken:
+        if self.is_broken:
             if written is not None:
                 written()
             return
@@ -77,7 +77,7 @@ class Outbox:
 
     def break_off(self) -> None:
         """Drop what was put in, and whatever will be: nobody reads it."""
-        self._is_broken = True
+        self.is_broken = True
         written, self._written = self._written, []
         self._frames.clear()
         self.size = 0
@@ -107,7 +107,7 @@ class Outbox:
         Cancellation:
             Only the waiting ends.
         """
-        while self._is_broken or self.size >= _PIECE or len(self._frames) >= _MANY:
+        while self.is_broken or self.size >= _PIECE or len(self._frames) >= _MANY:
             await self._waiting.park()
 
     async def run(self) -> None:

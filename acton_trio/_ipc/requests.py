@@ -41,7 +41,6 @@ from .._wire.codes import (
     unknown_message_type_text,
 )
 from .._wire.envelopes import Body, Request
-from .answers import Failure
 from .exchange import milliseconds_left
 from .host import Host
 from .outlet import Outlet
@@ -87,6 +86,12 @@ class Requests:
     in_flight: int = attrs.field(default=0, init=False)
     """How many there are whose answer is not written yet."""
 
+    answered_at: float = attrs.field(default=-math.inf, init=False)
+    """When the last of them had been answered, on trio's clock."""
+
+    _departures: trio.lowlevel.ParkingLot = attrs.field(
+        factory=trio.lowlevel.ParkingLot, init=False
+    )
     # What actors still have to settle.
     _pending: dict[Envelope, Question] = attrs.field(
         factory=dict[Envelope, Question], init=False
@@ -104,7 +109,7 @@ class Requests:
             Only the waiting ends.
         """
         while not self.has_room:
-            await self._host.progress.park()
+            await self._departures.park()
 
     def take(self, request: Request, version: int, body_format: Format) -> None:
         """Hand *request* to the actor it names, or answer why not."""
@@ -114,6 +119,10 @@ class Requests:
 
     def turn_away(self, answer: Body, version: int, body_format: Format) -> None:
         """Answer a request that is not looked at any further."""
+        if self._host.is_draining:
+            # Nobody waits for this one: it came when the end had begun.
+            self._writer.send(answer, version, body_format)
+            return
         self._count()
         self._writer.send(answer, version, body_format, self._wrote_one)
 
@@ -298,8 +307,7 @@ class Requests:
             self._writer.send(answer, version, body_format, self._wrote_one)
         except (LocalProtocolError, SerializationError) as error:
             # Larger than any peer accepts, or with text that is none.
-            text = f"Serialization error: {type(error).__name__}"
-            answer = question.failure(Failure(ErrorCode.SERIALIZATION_ERROR, text))
+            answer = question.error(error)
             self._writer.send(answer, version, body_format, self._wrote_one)
 
     # --- counting
@@ -313,8 +321,12 @@ class Requests:
 
     def _uncount(self, number: int) -> None:
         self.in_flight -= number
+        if not self.in_flight:
+            self.answered_at = trio.current_time()
+        self._departures.unpark_all()
         self._host.counters.in_flight_requests -= number
-        self._host.progress.unpark_all()
+        if self._host.is_draining:
+            self._host.progress.unpark_all()
 
 
 def _log_failure(error: BaseException, envelope: Envelope) -> None:

@@ -88,8 +88,9 @@ class Session:
             self._stream,
             self._connection,
             self._share,
-            self._read_timeout,
-            lambda: requests.in_flight > 0,
+            self._silence,
+            config.timeouts.read_timeout,
+            lambda: math.inf if requests.in_flight else requests.answered_at,
         )
 
     async def run(self) -> None:
@@ -126,7 +127,7 @@ class Session:
         """Read no more, and close once all that was answered is written."""
         self._inlet.leave()
 
-    def _read_timeout(self) -> float:
+    def _silence(self) -> float:
         timeouts = self._host.config.timeouts
         if self._subscriptions.names:
             return timeouts.subscription_read_timeout
@@ -173,7 +174,7 @@ class Session:
             # It reads no more, but what it wrote before is still to be handled.
             self._outbox.break_off()
             self._requests.give_up()
-            connection_scope.deadline = trio.current_time() + FAREWELL_SECONDS
+            self._inlet.hurry(FAREWELL_SECONDS)
 
     def _say_farewell(self, words: Response, version: int = 2) -> float:
         self._host.counters.errors += 1
@@ -211,6 +212,8 @@ class Session:
         self._inlet.excuse(trio.current_time() - since)
 
     def _leave_taking(self) -> float:
+        if self._outbox.is_broken:
+            return 0
         if self._inlet.is_leaving:
             return self._host.config.timeouts.write_timeout or math.inf
         return self._say_farewell(idle_farewell())
@@ -260,7 +263,7 @@ class Session:
     async def _wait_for_room(self) -> None:
         """Wait until one more request may be taken.
 
-        The peer is listened to, but for its giving up a request, or all by
+        The peer is listened to, but only for its giving up a request, or all by
         leaving: what else it says has to wait.
         """
         async with trio.open_nursery() as nursery:
@@ -286,6 +289,7 @@ class Session:
                 await self._inlet.receive_some()
             elif isinstance(event, Received) and isinstance(event.body, Cancel):
                 self._cancel(event.body.correlation_id)
+                await self._outbox.wait_room()
             elif not isinstance(event, Ignored):
                 may_keep = self._inlet.keep(event, size)
 

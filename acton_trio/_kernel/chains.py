@@ -78,7 +78,7 @@ def refuse_returning(envelope: Envelope, mailbox: Mailbox, name: str) -> None:
             wait for it.
     """
     assert envelope.ask is not None
-    for activity in _known(envelope.ask.chain):
+    for activity in _known(dict.fromkeys(envelope.ask.chain)):
         cycle = find_cycle(mailbox.blockers(envelope), activity)
         if cycle is not None:
             raise AskCycleError((*cycle, name))

@@ -26,6 +26,26 @@ _SMALL: Final = 64
 
 
 @final
+class _Entry:
+    """When one ask is due; it lets go of that when it is not watched any more."""
+
+    __slots__ = ("due", "envelope", "seconds", "ticket")
+
+    def __init__(
+        self, due: float, ticket: int, seconds: float, envelope: Envelope
+    ) -> None:
+        self.due = due
+        self.ticket = ticket
+        self.seconds = seconds
+        """How long that is in all."""
+
+        self.envelope: Envelope | None = envelope
+
+    def __lt__(self, other: _Entry) -> bool:
+        return (self.due, self.ticket) < (other.due, other.ticket)
+
+
+@final
 @attrs.define(eq=False)
 class Patience:
     """Ends asks when their time is up; lives as long as its runtime."""
@@ -33,11 +53,10 @@ class Patience:
     seconds: float
     """How long an ask without a deadline may wait, ``timeouts.ask``."""
 
-    # Due time, a tie-breaker, how long that is in all, and the envelope.
-    _heap: list[tuple[float, int, float, Envelope]] = attrs.field(
-        factory=list[tuple[float, int, float, Envelope]], init=False
+    _heap: list[_Entry] = attrs.field(factory=list["_Entry"], init=False)
+    _watched: dict[Envelope, _Entry] = attrs.field(
+        factory=dict[Envelope, "_Entry"], init=False
     )
-    _watched: set[Envelope] = attrs.field(factory=set[Envelope], init=False)
     # Those whose reply address is kept, and that nobody need watch.
     _deferred: weakref.WeakSet[Ask] = attrs.field(
         factory=weakref.WeakSet[Ask], init=False
@@ -60,9 +79,10 @@ class Patience:
             after: How long that is in all, if it was asked before.
         """
         due = trio.current_time() + seconds
-        self._watched.add(envelope)
         total = seconds if after is None else after
-        heappush(self._heap, (due, next(self._ticket), total, envelope))
+        entry = _Entry(due, next(self._ticket), total, envelope)
+        self._watched[envelope] = entry
+        heappush(self._heap, entry)
         # An alarm that is set for earlier is left alone: moving it costs more
         # than a wake-up in vain every now and then.
         self._alarm.deadline = min(self._alarm.deadline, due)
@@ -70,10 +90,12 @@ class Patience:
 
     def forget(self, envelope: Envelope) -> None:
         """End watching: the ask has its result, or its asker has gone."""
-        self._watched.discard(envelope)
+        entry = self._watched.pop(envelope, None)
+        if entry is not None:
+            entry.envelope = None
         # Its entry stays until it is due, unless such entries become many.
         if len(self._heap) > 2 * len(self._watched) + _SMALL:
-            self._heap = [entry for entry in self._heap if entry[3] in self._watched]
+            self._heap = [each for each in self._heap if each.envelope is not None]
             heapify(self._heap)
 
     def end(self, envelope: Envelope) -> None:
@@ -107,9 +129,9 @@ class Patience:
             self._expire()
 
     def _next_due(self) -> float:
-        while self._heap and self._heap[0][3] not in self._watched:
+        while self._heap and self._heap[0].envelope is None:
             heappop(self._heap)
-        return self._heap[0][0] if self._heap else math.inf
+        return self._heap[0].due if self._heap else math.inf
 
     def _expire(self) -> None:
         due = dict(self._take_due())
@@ -120,8 +142,8 @@ class Patience:
 
     def _take_due(self) -> Iterator[tuple[Envelope, float]]:
         now = trio.current_time()
-        while self._heap and self._heap[0][0] <= now:
-            _, _, seconds, envelope = heappop(self._heap)
-            if envelope in self._watched:
-                self._watched.remove(envelope)
-                yield envelope, seconds
+        while self._heap and self._heap[0].due <= now:
+            entry = heappop(self._heap)
+            if entry.envelope is not None:
+                del self._watched[entry.envelope]
+                yield entry.envelope, entry.seconds

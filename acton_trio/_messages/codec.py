@@ -39,6 +39,10 @@ _write_json: Final[_Write] = msgspec.json.Encoder().encode
 _write_messagepack: Final[_Write] = msgspec.msgpack.Encoder().encode
 
 
+# In characters.
+_LONGEST_WORDS: Final = 1000
+
+
 @final
 @attrs.frozen(eq=False)
 class Codec(Generic[T]):
@@ -166,4 +170,9 @@ def _or_new(type_: object, read: _Read) -> _Read:
 def _words_of(error: Exception) -> str:
     # msgspec's own words have their place already.
     known = isinstance(error, msgspec.MsgspecError)
-    return str(error if known else located(error))
+    text = str(error if known else located(error))
+    # The value is repeated in full, whoever made it; the place is at the end.
+    if len(text) > _LONGEST_WORDS:
+        half = _LONGEST_WORDS // 2
+        text = f"{text[:half]} ... {text[-half:]}"
+    return text

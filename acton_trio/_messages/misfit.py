@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 import attrs
 import msgspec
 
 __all__ = ["MisfitError", "located"]
-
-_WORDS: Final = re.compile(r"(.*?)(?: - at (`key` in )?`\$(.*)`)?", re.DOTALL)
 
 
 @attrs.define(eq=False)
@@ -41,10 +36,7 @@ def located(error: Exception, step: str = "") -> MisfitError:
     if isinstance(error, MisfitError):
         return attrs.evolve(error, path=step + error.path)
     if isinstance(error, msgspec.ValidationError):
-        match = _WORDS.fullmatch(str(error))
-        assert match is not None
-        words, prefix, path = match.groups(default="")
-        return MisfitError(words, step + path, prefix)
+        return MisfitError(*_parted(str(error), step))
     return MisfitError(_words_of(error), step)
 
 
@@ -53,3 +45,12 @@ def _words_of(error: Exception) -> str:
     if isinstance(error, (ValueError, TypeError)) and str(error):
         return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _parted(text: str, step: str) -> tuple[str, str, str]:
+    # From the end: what comes before may be the peer's own words.
+    words, mark, place = text.rpartition(" - at ")
+    for prefix in ("", "`key` in "):
+        if mark and place.startswith(f"{prefix}`$") and place.endswith("`"):
+            return words, step + place[len(prefix) + 2 : -1], prefix
+    return text, step, ""

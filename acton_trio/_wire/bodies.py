@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 import msgspec
+from msgspec import UNSET
 
 from .._base.errors import SerializationError
 from .._base.formats import Format
@@ -35,7 +36,12 @@ from .salvage import (
     salvage_correlation_id,
 )
 
-__all__ = ["decode_body", "encode_body", "frame_type_of"]
+__all__ = ["MAX_HEADERS_SIZE", "decode_body", "encode_body", "frame_type_of"]
+
+# Bytes in UTF-8, of names and values together.  What a handler asks takes them along,
+# so large ones of a peer would make frames of ours that another server refuses.  For
+# comparison: HTTP servers accept 8 to 16 KiB.
+MAX_HEADERS_SIZE: Final = 16384
 
 _Decode: TypeAlias = Callable[[bytes], Body]
 
@@ -111,14 +117,26 @@ def decode_body(frame: Frame) -> Body | Malformed:
     # A short body cannot hold a long id: no escape stands for more bytes than
     # it takes itself.
     if len(frame.payload) > MAX_CORRELATION_ID_SIZE:
-        return _check_correlation_id(frame, body)
+        return _check_sizes(frame, body)
     return body if frame.version > 1 else _check_v1(frame, body)
 
 
-def _check_correlation_id(frame: Frame, body: Body) -> Body | Malformed:
+def _size_of_headers(request: Request) -> int:
+    if request.headers is UNSET:
+        return 0
+    items = request.headers.items()
+    return sum(len(key.encode()) + len(value.encode()) for key, value in items)
+
+
+def _check_sizes(frame: Frame, body: Body) -> Body | Malformed:
     if isinstance(body, Correlated) and is_too_long(body.correlation_id):
         limit = f"{MAX_CORRELATION_ID_SIZE} bytes"
         return _forbidden(frame, f"correlation id exceeds the limit of {limit}")
+    if isinstance(body, Request) and len(frame.payload) > MAX_HEADERS_SIZE:
+        size = _size_of_headers(body)
+        if size > MAX_HEADERS_SIZE:
+            detail = f"headers of {size} bytes exceed the limit of {MAX_HEADERS_SIZE}"
+            return _forbidden(frame, detail, body.correlation_id)
     return _check_v1(frame, body)
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -115,8 +116,12 @@ async def test_app_is_found_where_its_socket_is(tmp_path: Path) -> None:
 
 async def start(shop: Shop, *words: str) -> Running:
     """Start a command about *shop*."""
+    # Whoever runs the tests in the background has made them deaf to Ctrl-C, and so
+    # what they start.
+    hear = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     process = await trio.lowlevel.open_process(
         [*COMMAND, *words, "--socket", str(shop.where)],
+        preexec_fn=hear,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

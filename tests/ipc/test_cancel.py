@@ -8,7 +8,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
 
-from .peers import CANCEL, END, open_world
+from .peers import CANCEL, END, UNLIMITED, open_world
 
 
 async def test_cancel_frame_calls_one_request_back(autojump_clock: MockClock) -> None:
@@ -179,3 +179,41 @@ async def test_peer_that_leaves_where_there_is_no_room_is_noticed(
         assert w.service.log == ["nap began", "nap cancelled"]
         assert w.service.values == [2, 3]
         assert w.listener.statistics().connections_active == 0
+
+
+async def test_cancel_frame_is_heard_after_much_was_kept(
+    autojump_clock: MockClock,
+) -> None:
+    """What has waited and is gone takes no place."""
+    limits = acton.ipc.IpcLimits(max_in_flight=1)
+    config = acton.ipc.IpcConfig(limits=limits, rate_limit=UNLIMITED)
+    async with open_world(config) as w:
+        peer = w.peer()
+        for number in range(300):
+            await peer.request(f"{number}", "Echo", {"text": "x"})
+        for _ in range(300):
+            await peer.answer()
+        await peer.request("1", "Nap", {"seconds": 9})
+        await peer.request("2", "GetValue", None)
+        await peer.request("3", "GetValue", None)
+        await peer.say(CANCEL, {"correlation_id": "1"})
+        answers = [await peer.answer() for _ in range(3)]
+
+        assert answers[0]["error_code"] == "CANCELLED"
+        assert trio.current_time() == 0
+
+
+async def test_cancel_frame_does_not_take_a_message_back(
+    autojump_clock: MockClock,
+) -> None:
+    """What expects nothing back has nothing that could be given up."""
+    config = acton.ipc.IpcConfig(limits=acton.ipc.IpcLimits(max_in_flight=1))
+    async with open_world(config) as w:
+        peer = w.peer()
+        await peer.request("1", "Nap", {"seconds": 3})
+        await peer.request("2", "SetValue", {"value": 2}, expects_reply=False)
+        await peer.say(CANCEL, {"correlation_id": "2"})
+        answers = [await peer.answer() for _ in range(2)]
+
+        assert all(each["success"] for each in answers)
+        assert w.service.values == [2]

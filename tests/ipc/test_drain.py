@@ -331,3 +331,28 @@ async def test_statistics_count_what_came(autojump_clock: MockClock) -> None:
         assert counted.connections_available == counted.max_connections - 1
         assert (counted.messages_received, counted.messages_routed) == (2, 1)
         assert counted.in_flight_requests == 0
+
+
+async def test_request_that_comes_during_a_drain_does_not_delay_it(
+    autojump_clock: MockClock,
+) -> None:
+    """Its peer may not even read that it came too late."""
+    async with open_world() as w:
+        busy, late = w.peer(), Peer(w.door.connect_in_lockstep())
+        await busy.request("n", "Nap", {"seconds": 1})
+        await wait_all_tasks_blocked()
+        results: list[acton.ipc.ShutdownResult] = []
+
+        async def drain() -> None:
+            results.append(await w.listener.shutdown_gracefully())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(drain)
+            await wait_all_tasks_blocked()
+            await late.request("l", "GetValue", None)
+            await busy.answer()
+
+        assert results == [
+            acton.ipc.ShutdownResult(1, drained_gracefully=True, forced_closed=0)
+        ]
+        assert trio.current_time() < 2

@@ -161,3 +161,44 @@ async def test_messages_of_one_connection_keep_their_order(
         answers = [(await peer.read())[1] for _ in range(51)]
 
         assert answers[-1]["payload"] == {"value": 49}
+
+
+async def test_time_for_an_answer_is_no_silence(autojump_clock: MockClock) -> None:
+    """Who has waited for one has all the idle time from then on."""
+    async with open_world() as w:
+        peer = w.peer()
+        await peer.request("n", "Nap", {"seconds": 59}, response_timeout_ms=100_000)
+        await peer.answer()
+        words = await peer.answer()
+
+        assert words["error_code"] == "CONNECTION_CLOSED"
+        assert trio.current_time() == pytest.approx(119)
+
+
+async def test_half_a_frame_of_a_subscriber_is_not_waited_for(
+    autojump_clock: MockClock,
+) -> None:
+    """It may be silent for ever, but not in the middle of a word."""
+    async with open_world() as w:
+        peer = w.peer()
+        await peer.say(6, {"correlation_id": "s", "message_types": ["T"]})
+        await peer.answer()
+        await trio.sleep(1000)
+        await peer.write(b"\0\0")
+        words = await peer.answer()
+
+        assert words["error_code"] == "CONNECTION_CLOSED"
+        assert trio.current_time() == pytest.approx(1060)
+
+
+async def test_large_headers_are_refused(autojump_clock: MockClock) -> None:
+    """What a handler asks would take them along, to a server that hangs up for it."""
+    async with open_world() as w:
+        peer = w.peer()
+        most = {"k": "v" * 16383}
+        good = await peer.ask("GetHeaders", None, headers=most)
+        bad = await peer.ask("GetHeaders", None, headers=most | {"more": ""})
+
+        assert good["payload"] == most
+        assert (bad["correlation_id"], bad["error_code"]) == ("r", "PROTOCOL_ERROR")
+        assert "headers of 16388 bytes exceed the limit" in bad["error"]

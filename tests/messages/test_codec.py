@@ -674,3 +674,30 @@ def test_annotation_that_cannot_be_hashed_is_no_obstacle(wire: Format) -> None:
     codec = codec_of(Labelled)
 
     assert codec.decode(codec.encode(Labelled(1), wire), wire) == Labelled(1)
+
+
+@message
+class Painted:
+    """Is read the slower way, and says what is wrong of a value by repeating it."""
+
+    colour: Colour
+    where: Path = Path()
+
+
+@message
+class Lamp:
+    """Is read the fast way, and says the same."""
+
+    colour: Colour
+
+
+@pytest.mark.parametrize("cls", [Painted, Lamp])
+def test_error_about_a_long_value_is_short_and_ends_with_the_place(cls: Any) -> None:
+    """However a peer has chosen that value: it may look like a place itself."""
+    value = " - at `$" * 50_000
+    with pytest.raises(SerializationError) as caught:
+        codec_of(cls).decode(msgspec.json.encode({"colour": value}), Format.JSON)
+
+    text = str(caught.value)
+    assert len(text) < 1100
+    assert text.endswith(" - at `$.colour`")

@@ -23,7 +23,7 @@ from acton_trio._ipc.session import FAREWELL_SECONDS
 from acton_trio._messages.codec import codec_of
 from acton_trio._wire import codes
 from acton_trio._wire.answers import ActorEntry, Capabilities, ProtocolVersion
-from acton_trio._wire.bodies import decode_body
+from acton_trio._wire.bodies import MAX_HEADERS_SIZE, decode_body
 from acton_trio._wire.codes import ErrorCode
 from acton_trio._wire.connection import Connection
 from acton_trio._wire.envelopes import (
@@ -214,6 +214,7 @@ def filled(text: str, facts: Mapping[str, str]) -> str:
 FIXED: Final = {
     "payload of any frame": f"{MAX_FRAME_SIZE} bytes",
     "correlation id, in UTF-8": f"{MAX_CORRELATION_ID_SIZE} bytes",
+    "`headers`, names and values together, in UTF-8": f"{MAX_HEADERS_SIZE} bytes",
     "writing last words": f"{round(FAREWELL_SECONDS * 1000)} ms",
 }
 

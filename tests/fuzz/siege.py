@@ -377,7 +377,9 @@ def _no_errors_logged() -> Generator[None, None, None]:
         yield
     finally:
         logger.removeHandler(records)
-        logger.level, logger.propagate = before
+        level, logger.propagate = before
+        # The logger remembers what it has found out under another level.
+        logger.setLevel(level)
     assert not records.lines, "\n".join(records.lines)
 
 

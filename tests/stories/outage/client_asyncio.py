@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio  # noqa: TID251 - it is what this is about
 import sys
+from collections.abc import Awaitable, Callable
 
 from acton_ipc import AsyncActonClient, PeerLost
 
@@ -17,31 +18,50 @@ from .diary import new_id, noted
 NAME = "asyncio"
 
 
-async def ask_on(path: str, stop: asyncio.Event) -> None:
-    """Ask one thing after another, over one connection after another."""
+async def ask(client: AsyncActonClient, request_id: str) -> None:
+    """Ask one thing."""
+    answer = await client.send("ledger", "Record", {"id": request_id})
+    assert answer == request_id
+
+
+async def stream(client: AsyncActonClient, request_id: str) -> None:
+    """Read one stream to its end."""
+    feed = client.stream("ledger", "Feed", {"id": request_id, "upto": 20})
+    assert [number async for number in feed] == list(range(20))
+
+
+async def go_on(
+    path: str,
+    stop: asyncio.Event,
+    do: Callable[[AsyncActonClient, str], Awaitable[None]],
+) -> None:
+    """Do one thing after another, over one connection after another."""
     while not stop.is_set():
         try:
             async with AsyncActonClient(path) as client:
-                await ask_until_lost(client, stop)
+                await go_on_until_lost(client, stop, do)
         except OSError:
             await asyncio.sleep(0.05)
 
 
-async def ask_until_lost(client: AsyncActonClient, stop: asyncio.Event) -> None:
-    """Ask one thing after another, over one connection."""
+async def go_on_until_lost(
+    client: AsyncActonClient,
+    stop: asyncio.Event,
+    do: Callable[[AsyncActonClient, str], Awaitable[None]],
+) -> None:
+    """Do one thing after another, over one connection."""
     is_lost = False
     while not is_lost and not stop.is_set():
         request_id, is_lost = new_id(NAME), True
         with noted(request_id, PeerLost):
-            answer = await client.send("ledger", "Record", {"id": request_id})
-            assert answer == request_id
+            await do(client, request_id)
             is_lost = False
 
 
 async def main(path: str) -> None:
     """Go on until told to stop."""
     stop = asyncio.Event()
-    tasks = [asyncio.create_task(ask_on(path, stop)) for _ in range(3)]
+    tasks = [asyncio.create_task(go_on(path, stop, do)) for do in (ask, ask, stream)]
     await asyncio.to_thread(sys.stdin.read)
     stop.set()
     await asyncio.gather(*tasks)

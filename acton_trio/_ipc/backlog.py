@@ -6,6 +6,7 @@ from collections import deque
 from typing import Any, Final, NamedTuple, final
 
 import attrs
+import msgspec
 
 from .._base.errors import ActonError, SerializationError
 from .._base.formats import Format
@@ -142,6 +143,8 @@ class Backlog:
             self._unread.popleft()
             self._dropped_here += 1
             self._passed_over += 1
+        # A view would keep all of its frame.
+        push = msgspec.structs.replace(push, payload=push.payload.copy())
         self._unread.append(Unread(push, body_format, self._missed, self._gaps))
 
     def mishear(self) -> None:

@@ -53,6 +53,9 @@ _CHUNK: Final = 65536
 # Half of the time after which a server cuts a silent peer, in seconds.
 _KEEPALIVE: Final = 30.0
 
+# How long a peer that reads nothing any more may take for its last words, in seconds.
+_LAST_WORDS: Final = 1.0
+
 
 @final
 @attrs.define(eq=False)
@@ -68,6 +71,7 @@ class Dialogue:
     """Whether the peer has said anything but why it does not listen."""
 
     _connection: Connection = attrs.field(init=False)
+    _reading: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _outbox: Outbox = attrs.field(init=False)
     _recall: Recall = attrs.field(init=False)
     _spoke_at: float = attrs.field(factory=trio.current_time, init=False)
@@ -118,13 +122,17 @@ class Dialogue:
             await trio.lowlevel.cancel_shielded_checkpoint()
             raise fresh(self.lost)
         correlation_id = question.correlation_id
-        self.say(question)
+        frame = self._connection.send(question)
+        self._outbox.put(frame)
+        self._spoke_at = trio.current_time()
         self._waiting[correlation_id] = trio.lowlevel.current_task()
         self.read_on()
 
         def leave(_: object) -> trio.lowlevel.Abort:
             del self._waiting[correlation_id]
-            if isinstance(question, Request) and question.expects_reply:
+            # What the peer has seen nothing of is taken back.
+            is_asked = isinstance(question, Request) and question.expects_reply
+            if not self._outbox.withdraw(frame) and is_asked:
                 self._recall.call_back(correlation_id)
             return trio.lowlevel.Abort.SUCCEEDED
 
@@ -170,7 +178,7 @@ class Dialogue:
             while self.lost is None:
                 event = self._connection.next_event()
                 if event is NEED_DATA:
-                    data = await self.stream.receive_some(_CHUNK)
+                    data = await self._receive()
                     self._connection.receive_data(bytes(data))
                 elif isinstance(event, ConnectionClosed):
                     self._lose(PeerLostError("the peer closed the connection"))
@@ -202,8 +210,18 @@ class Dialogue:
         try:
             await self._outbox.run()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            # The reader sees the end as well, after the peer's last words.
-            return
+            # The reader sees the end as well, after the peer's last words; but a peer
+            # that has only stopped to read may leave its own end open.
+            self._outbox.break_off()
+            self._reading.deadline = trio.current_time() + _LAST_WORDS
+
+    async def _receive(self) -> bytes | bytearray:
+        with trio.CancelScope() as self._reading:
+            if self._outbox.is_broken:
+                self._reading.deadline = trio.current_time() + _LAST_WORDS
+            return await self.stream.receive_some(_CHUNK)
+        msg = "the peer reads nothing any more"
+        raise trio.BrokenResourceError(msg)
 
     async def _keep_alive(self) -> None:
         while True:

@@ -70,6 +70,16 @@ class Outbox:
             self._written.append(written)
         self._bell.set()
 
+    def withdraw(self, frame: bytes) -> bool:
+        """Take *frame* back; return whether nothing of it was written."""
+        for index in reversed(range(len(self._frames))):
+            if self._frames[index] is frame:
+                del self._frames[index]
+                self.size -= len(frame)
+                self._waiting.unpark_all()
+                return True
+        return False
+
     def close(self) -> None:
         """Have `run` return once all that was put in is written."""
         self._is_closing = True

@@ -115,7 +115,8 @@ class Replies:
             self._finish(PeerLostError(_TOO_FAR_BEHIND))
         else:
             if item.payload is not UNSET:
-                self._keep(Reply(item.payload, body_format))
+                # A view would keep all of its frame.
+                self._keep(Reply(item.payload.copy(), body_format))
             if item.is_final:
                 self._finish(None)
         return self._end is None

@@ -98,7 +98,12 @@ def _way_to(where: Where) -> Connect | None:
 async def _connect(where: str | PathLike[str]) -> trio.abc.Stream:
     with address_of(where) as address, trio.move_on_after(_PATIENCE):
         while True:
-            stream = await trio.open_unix_socket(address)
+            try:
+                stream = await trio.open_unix_socket(address)
+            except OSError as error:
+                if error.filename is None:
+                    error.filename = os.fspath(where)
+                raise
             try:
                 stream.socket.getpeername()
             except OSError:

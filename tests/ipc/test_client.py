@@ -558,3 +558,24 @@ async def test_client_waits_where_others_are_in_line(tmp_path: Path) -> None:
             assert not entered.is_set()
             busy.accept()[0].close()
             await entered.wait()
+
+
+async def test_ask_that_is_given_up_unwritten_is_never_sent(
+    autojump_clock: MockClock,
+) -> None:
+    """The peer hears neither of it nor of its end."""
+    ours, theirs = trio.testing.lockstep_stream_pair()
+    server = Peer(theirs)
+    async with acton.ipc.open_client(ours) as client:
+        service = client.actor("service")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(service.send, SetValue(1))
+            await wait_all_tasks_blocked()
+            with trio.move_on_after(1):
+                await service.ask(GetValue())
+            nursery.start_soon(service.send, SetValue(2))
+            await wait_all_tasks_blocked()
+            values = [(await server.answer())["payload"] for _ in range(2)]
+            nursery.cancel_scope.cancel()
+
+    assert values == [{"value": 1}, {"value": 2}]

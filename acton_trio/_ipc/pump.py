@@ -20,6 +20,9 @@ T = TypeVar("T")
 
 _CHUNK: Final = 65536
 
+# How long a peer that reads nothing any more may take for its last words, in seconds.
+_LAST_WORDS: Final = 1.0
+
 # Half of the time after which a server cuts a silent peer, in seconds.
 _KEEPALIVE: Final = 30.0
 
@@ -56,7 +59,8 @@ class Pump:
         hear: Callable[[bytes], None],
         beat: Callable[[], None],
     ) -> None:
-        self.lock: Final = threading.Condition(threading.Lock())
+        self.lock: Final = threading.RLock()
+        self._sleepers: Final[list[threading.Lock]] = []
         self._link: Final = link
         self._hear: Final = hear
         self._beat: Final = beat
@@ -64,6 +68,7 @@ class Pump:
         self._is_watched = False
         self._is_over = False
         self._wrote_at = time.monotonic()
+        self._until = math.inf
         # Whoever watches the socket watches this, too, and is called away by it.
         self._bell, self._ringer = socket.socketpair()
         for each in (self._link, self._bell, self._ringer):
@@ -104,13 +109,13 @@ class Pump:
             if time.monotonic() >= deadline:
                 raise TimeoutError
             if self._is_watched:
-                self.lock.wait(_seconds_until(deadline))
+                self._sleep(_seconds_until(deadline))
             else:
                 self._watch(deadline)
 
     def stir(self) -> None:
         """Have everybody who waits look again."""
-        self.lock.notify_all()
+        self._wake_all()
         self._call_away()
 
     def shut(self) -> None:
@@ -121,12 +126,13 @@ class Pump:
             # Who watches it finds the end.
             with suppress(OSError):
                 self._link.shutdown(socket.SHUT_RDWR)
-            self.lock.notify_all()
+            self._wake_all()
 
     def close(self) -> None:
         """Give the socket back, once nobody watches it any more."""
         # The number of a closed socket may be given to another file at once.
-        self.lock.wait_for(lambda: not self._is_watched)
+        while self._is_watched:
+            self._sleep(_LONGEST)
         for each in (self._link, self._bell, self._ringer):
             each.close()
 
@@ -134,20 +140,54 @@ class Pump:
 
     def _watch(self, deadline: float) -> None:
         events = select.POLLIN | (select.POLLOUT if self._outgoing else 0)
-        until = min(deadline, self._wrote_at + _KEEPALIVE)
+        until = min(deadline, self._wrote_at + _KEEPALIVE, self._until)
         self._is_watched = True
-        self.lock.release()
         try:
+            self.lock.release()
             self._poll(events, until)
         finally:
-            self.lock.acquire()
-            self._is_watched = False
-            self.lock.notify_all()
+            try:
+                self._take_back()
+            finally:
+                self._is_watched = False
+                self._wake_all()
         self._read()
         self._write()
+        if time.monotonic() >= self._until and not self._is_over:
+            self._hear(b"")
         if time.monotonic() >= self._wrote_at + _KEEPALIVE:
             self._wrote_at = time.monotonic()
             self._beat()
+
+    def _wake_all(self) -> None:
+        sleepers, self._sleepers[:] = self._sleepers[:], []
+        for each in sleepers:
+            each.release()
+
+    def _sleep(self, seconds: float) -> None:
+        # A `Condition` is Python code: Ctrl-C in it may leave the lock locked for ever.
+        bell = threading.Lock()
+        bell.acquire()
+        self._sleepers.append(bell)
+        try:
+            self.lock.release()
+            bell.acquire(timeout=seconds)
+        finally:
+            self._take_back()
+            if bell in self._sleepers:
+                self._sleepers.remove(bell)
+
+    def _take_back(self) -> None:
+        # Ctrl-C may come at any step, also after the lock was taken: so it is asked,
+        # as the standard library's own `Condition` asks it.
+        interruption = None
+        while not self.lock._is_owned():  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  # noqa: SLF001
+            try:
+                self.lock.acquire()
+            except KeyboardInterrupt as error:
+                interruption = error
+        if interruption is not None:
+            raise interruption
 
     def _poll(self, events: int, deadline: float) -> None:
         poll = select.poll()
@@ -184,6 +224,7 @@ class Pump:
             except OSError:
                 # The peer has gone; its last words may still be there to be read.
                 self._outgoing.clear()
+                self._until = min(self._until, time.monotonic() + _LAST_WORDS)
                 return
             self._wrote_at = time.monotonic()
             frame.has_begun = True

@@ -188,4 +188,8 @@ def _rejection(answer: Answer) -> Rejection:
         except SerializationError:
             # Another version of it: what it says is still worth passing on.
             pass
-    return RemoteRejection(name, plain(answer).payload, detail)
+    try:
+        fields = plain(answer).payload
+    except SerializationError:
+        fields = None
+    return RemoteRejection(name, fields, detail)

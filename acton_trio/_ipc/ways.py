@@ -92,6 +92,12 @@ def _way_to(where: Where) -> Connect | None:
         return None
     if isinstance(where, (str, PathLike)):
         return partial(_connect, where)
+    if not callable(where):
+        msg = (
+            "where is a path, a stream, or a function that returns one, not "
+            f"{shown(where)}"
+        )
+        raise TypeError(msg)
     return partial(_call, where)
 
 

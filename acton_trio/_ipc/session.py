@@ -238,7 +238,11 @@ class Session:
         if answer is not None:
             self._requests.turn_away(answer, version, body_format)
         elif isinstance(event, Received) and isinstance(event.body, Request):
-            self._requests.take(event.body, version, body_format)
+            request = event.body
+            # Who hears no answers any more keeps nobody busy with finding them.
+            is_asked = request.expects_reply or request.expects_stream
+            if not (is_asked and self._outbox.is_broken):
+                self._requests.take(request, version, body_format)
 
     def _take_other(self, event: Told) -> None:
         """Answer what is no request, if anything is due to it."""

@@ -25,9 +25,6 @@ _CHUNK: Final = 65536
 # more than its bytes do; in bytes.
 _LEAST_KEPT: Final = 256
 
-# What is read of a size that makes it more than one thing to deal with; in bytes.
-_BYTES_PER_UNIT: Final = 2048
-
 Told: TypeAlias = Received | Malformed
 """What a peer says, and what it says badly."""
 
@@ -102,7 +99,7 @@ class Inlet:
         event = self._connection.next_event()
         size -= self._connection.buffered
         if event is not NEED_DATA:
-            self._share.charge(1 + size // _BYTES_PER_UNIT)
+            self._share.charge(1, size)
         return event, size
 
     def put_back(self, event: Told) -> None:
@@ -124,7 +121,7 @@ class Inlet:
             if not isinstance(body, Request) or body.correlation_id != correlation_id:
                 continue
             # What expects nothing back has nothing that could be given up.
-            if body.expects_reply or body.expects_stream:
+            if body.is_asked:
                 self._kept.remove(entry)
                 self._kept_size -= size
                 assert isinstance(event, Received)

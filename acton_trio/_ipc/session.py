@@ -53,10 +53,6 @@ __all__ = ["FAREWELL_SECONDS", "Session"]
 # How long a peer that is shown the door may take to read why.
 FAREWELL_SECONDS: Final = 0.25
 
-# What is answered of a size that makes it more than one thing to deal with; in
-# bytes.
-_BYTES_PER_UNIT: Final = 2048
-
 
 @final
 @attrs.define(eq=False)
@@ -225,6 +221,10 @@ class Session:
             self._take_other(event)
         elif self._requests.has_room:
             self._take_request(event)
+        elif self._outbox.is_broken:
+            # Nobody hears those answers, so nothing waits for them.
+            self._requests.give_up()
+            self._take_request(event)
         else:
             self._inlet.put_back(event)
             await self._wait_for_room()
@@ -237,12 +237,10 @@ class Session:
             answer = event.answer()
         if answer is not None:
             self._requests.turn_away(answer, version, body_format)
-        elif isinstance(event, Received) and isinstance(event.body, Request):
-            request = event.body
-            # Who hears no answers any more keeps nobody busy with finding them.
-            is_asked = request.expects_reply or request.expects_stream
-            if not (is_asked and self._outbox.is_broken):
-                self._requests.take(request, version, body_format)
+            return
+        assert isinstance(event, Received)
+        assert isinstance(event.body, Request)
+        self._requests.take(event.body, version, body_format)
 
     def _take_other(self, event: Told) -> None:
         """Answer what is no request, if anything is due to it."""
@@ -260,7 +258,7 @@ class Session:
             # There may be more to discover than fits a frame.
             self.send(_unwritable(answer, error), version, body_format)
         # A short question may have a long answer.
-        self._share.charge((self._outbox.size - size) // _BYTES_PER_UNIT)
+        self._share.charge(0, self._outbox.size - size)
 
     # --- while there is no room
 

@@ -24,6 +24,9 @@ _UNITS_PER_PASS: Final = 32
 # What one peer may say before it is the next one's turn, if others wait.
 _UNITS_PER_TURN: Final = 4
 
+# A size that makes one thing as much to deal with as two, in bytes.
+_BYTES_PER_UNIT: Final = 2048
+
 
 @final
 class Turns:
@@ -108,8 +111,14 @@ class Share:
             await self._turns.wait(self._said)
             self._granted = _UNITS_PER_TURN
 
-    def charge(self, cost: int) -> None:
-        """Take note that the peer has said something of that *cost*, in units."""
+    def charge(self, things: int, size: int = 0) -> None:
+        """Take note of so many things that the peer has said, or had said to it.
+
+        Args:
+            things: How many.
+            size: How large they are together, in bytes.
+        """
+        cost = things + size // _BYTES_PER_UNIT
         self._granted -= cost
         self._said = max(self._said, self._turns.now) + cost
         self._turns.spend(cost)

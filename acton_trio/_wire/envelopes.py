@@ -83,6 +83,11 @@ class Request(Correlated, frozen=True):
             msg = f"Expected `response_timeout_ms` from 0 to {_MAX_TIMEOUT_MS}"
             raise ValueError(msg)
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether more is expected back than that it has arrived."""
+        return self.expects_reply or self.expects_stream
+
     def acknowledgement(self, body_format: Format) -> Response:
         """Return the answer that it is in the mailbox, and nothing more.
 

@@ -11,11 +11,11 @@ import msgspec
 from .._base.errors import ActonError, SerializationError
 from .._base.formats import Format
 from .._base.util import shown
-from .._policy.delivery import Delivery
+from .._policy.delivery import Delivery, Terms
 from .._wire.envelopes import Push
 from .notifications import Codecs, RemoteSubscriptionStatistics, message_in
 
-__all__ = ["Backlog", "Unread", "capacity_of"]
+__all__ = ["Backlog", "Unread", "terms_of"]
 
 # Pushes that may wait for their reader, if it does not say; as in the
 # reference's client.
@@ -40,8 +40,7 @@ class Backlog:
     """Pushes that have come and were not read yet; lives as long as a subscription."""
 
     codecs: Codecs
-    _delivery: Delivery
-    _capacity: int
+    _terms: Terms
     _unread: deque[Unread] = attrs.field(factory=deque[Unread], init=False)
     _end: ActonError | None = attrs.field(default=None, init=False)
     """Why no more will come, once none will."""
@@ -134,7 +133,9 @@ class Backlog:
         self._missed += push.dropped
         if push.message_type not in self.codecs:
             return
-        count = self._delivery.to_drop(len(self._unread), self._capacity)
+        terms = self._terms
+        waiting, capacity = len(self._unread), terms.capacity_of(_USUAL)
+        count = terms.delivery.to_drop(waiting, capacity)
         if count is None:
             self._dropped_here += 1
             self._missed += 1
@@ -166,26 +167,19 @@ class Backlog:
             self._end = why
 
 
-def capacity_of(delivery: object, capacity: int | None) -> int:
-    """Return by how many pushes a reader may be behind.
+def terms_of(delivery: Delivery, capacity: int | None) -> Terms:
+    """Return the terms on which a client subscribes.
 
     Raises:
         TypeError: If *delivery* is none.
         ValueError: If *capacity* is no number from 1 on, or the peer would have
             to wait.
     """
-    if not isinstance(delivery, Delivery):
-        msg = f"delivery is a Delivery, not {shown(delivery)}"
-        raise TypeError(msg)
+    terms = Terms(delivery, capacity)
     if delivery is Delivery.BLOCK:
         msg = (
             "nobody in another process waits for a subscriber here: delivery is "
             f"DROP_OLDEST, DROP_NEWEST or LATEST, not {shown(delivery)}"
         )
         raise ValueError(msg)
-    if capacity is None:
-        return 1 if delivery is Delivery.LATEST else _USUAL
-    if type(capacity) is not int or capacity < 1:
-        msg = f"capacity is a whole number from 1 on, not {shown(capacity)}"
-        raise ValueError(msg)
-    return capacity
+    return terms

@@ -19,7 +19,7 @@ from .._kernel.checks import checked_stream
 from .._messages.declare import Request as RequestMessage, StreamRequest
 from .._policy.delivery import Delivery
 from .._wire.envelopes import Discover, Request
-from .backlog import Backlog, capacity_of
+from .backlog import Backlog, terms_of
 from .blocking_dialogue import BlockingDialogue, connected
 from .blocking_stream import BlockingStream
 from .blocking_subscription import BlockingSubscription
@@ -213,7 +213,7 @@ class BlockingClient:
             ValueError: If others would have to wait for the reader.
         """
         codecs = codecs_for([message_type, *message_types])
-        backlog = Backlog(codecs, delivery, capacity_of(delivery, capacity))
+        backlog = Backlog(codecs, terms_of(delivery, capacity))
         return BlockingSubscription(backlog, self._seconds(timeout), self._dialogue)
 
     def ask(self, target: str, message: RequestMessage[R], timeout: float | None) -> R:

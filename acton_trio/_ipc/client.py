@@ -16,7 +16,7 @@ from .._policy.backoff import Backoff
 from .._policy.delivery import Delivery
 from .._supervision.instruments import Instrument
 from .._wire.envelopes import Discover, Unsubscribe
-from .backlog import Backlog, capacity_of
+from .backlog import Backlog, terms_of
 from .calls import Calls
 from .dialogue import Dialogue
 from .discovery import Discovery
@@ -165,7 +165,7 @@ class Client:
             Nothing is subscribed to.
         """
         codecs = codecs_for([message_type, *message_types])
-        backlog = Backlog(codecs, delivery, capacity_of(delivery, capacity))
+        backlog = Backlog(codecs, terms_of(delivery, capacity))
         line = self._line
         subscription = RemoteSubscription[Any](backlog, line.read_on)
         try:

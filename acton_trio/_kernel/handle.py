@@ -11,14 +11,14 @@ import trio
 
 from .._base.errors import AskCycleError, UnknownChildError
 from .._base.util import name_of, publish_names, shown
-from .._policy.delivery import Delivery
+from .._policy.delivery import Delivery, Terms
 from .activity import waiting, waiting_activity
 from .addressee import Addressee
 from .checks import checked_type
 from .options import StartOptions
 from .seat import ActorState, Seat
 from .spawner import Idle, Spawner
-from .subscription import ActorSubscription, Terms
+from .subscription import ActorSubscription
 
 __all__ = ["ActorHandle", "ActorStatus", "seat_of"]
 

@@ -23,8 +23,7 @@ from .._messages.declare import (
     reply_type_of,
 )
 from .._messages.replies import admits_none, fits_reply
-from .._policy.delivery import Delivery
-from .subscription import Terms
+from .._policy.delivery import Delivery, Terms
 
 __all__ = [
     "ErrorTable",

@@ -10,8 +10,8 @@ import attrs
 import outcome
 import trio
 
-from .._base.util import name_of, publish_names, shown
-from .._policy.delivery import Delivery
+from .._base.util import name_of, publish_names
+from .._policy.delivery import Delivery, Terms
 from .activity import NO_HEADERS, Activity
 from .envelope import Envelope, Result
 from .mailbox import Mailbox
@@ -20,7 +20,6 @@ __all__ = [
     "ActorSubscription",
     "Parcel",
     "SubscriptionStatistics",
-    "Terms",
 ]
 
 
@@ -33,36 +32,6 @@ class SubscriptionStatistics:
 
     dropped: int
     """Messages that it was not, being behind."""
-
-
-def _is_delivery(_terms: object, _field: object, value: object) -> None:
-    if not isinstance(value, Delivery):
-        msg = f"delivery is a Delivery, not {shown(value)}"
-        raise TypeError(msg)
-
-
-def _is_capacity(_terms: object, _field: object, value: int | None) -> None:
-    if value is not None and (type(value) is not int or value < 1):
-        msg = f"capacity is a whole number from 1 on, not {shown(value)}"
-        raise ValueError(msg)
-
-
-@attrs.frozen
-class Terms:
-    """How somebody subscribes to messages; a value."""
-
-    delivery: Delivery = attrs.field(default=Delivery.BLOCK, validator=_is_delivery)
-    capacity: int | None = attrs.field(default=None, validator=_is_capacity)
-    """How many messages may wait; ``None``: as is usual there."""
-
-    def capacity_of(self, default: int) -> int:
-        """Return how many messages may wait, where *default* is usual.
-
-        Of `Delivery.LATEST` that is one, unless something else was said.
-        """
-        if self.capacity is not None:
-            return self.capacity
-        return 1 if self.delivery is Delivery.LATEST else default
 
 
 @final

@@ -9,9 +9,10 @@ import attrs
 
 from .._base.util import publish_names
 from .._messages.declare import message
+from .._policy.delivery import Terms
 from .instruments import Panel
 from .patience import Patience
-from .subscription import ActorSubscription, Terms
+from .subscription import ActorSubscription
 from .timetable import Timetable
 
 __all__ = ["DeadLetter", "Surroundings"]

@@ -1,12 +1,14 @@
-"""What happens to a message for a subscriber who is behind."""
+"""On which terms somebody subscribes: what happens to messages while he is behind."""
 
 from __future__ import annotations
 
 import enum
 
-from .._base.util import publish_names
+import attrs
 
-__all__ = ["Delivery"]
+from .._base.util import publish_names, shown
+
+__all__ = ["Delivery", "Terms"]
 
 
 class Delivery(enum.Enum):
@@ -41,6 +43,36 @@ class Delivery(enum.Enum):
                 return None
             case Delivery.LATEST:
                 return waiting
+
+
+def _is_delivery(_terms: object, _field: object, value: object) -> None:
+    if not isinstance(value, Delivery):
+        msg = f"delivery is a Delivery, not {shown(value)}"
+        raise TypeError(msg)
+
+
+def _is_capacity(_terms: object, _field: object, value: int | None) -> None:
+    if value is not None and (type(value) is not int or value < 1):
+        msg = f"capacity is a whole number from 1 on, not {shown(value)}"
+        raise ValueError(msg)
+
+
+@attrs.frozen
+class Terms:
+    """How somebody subscribes to messages; a value."""
+
+    delivery: Delivery = attrs.field(default=Delivery.BLOCK, validator=_is_delivery)
+    capacity: int | None = attrs.field(default=None, validator=_is_capacity)
+    """How many messages may wait; ``None``: as is usual there."""
+
+    def capacity_of(self, default: int) -> int:
+        """Return how many messages may wait, where *default* is usual.
+
+        Of `Delivery.LATEST` that is one, unless something else was said.
+        """
+        if self.capacity is not None:
+            return self.capacity
+        return 1 if self.delivery is Delivery.LATEST else default
 
 
 publish_names(globals(), ["Delivery"])

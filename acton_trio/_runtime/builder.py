@@ -14,8 +14,7 @@ from .._kernel.context import Context
 from .._kernel.handle import ActorHandle
 from .._kernel.handlers import Handler, make_error_handler, make_handler
 from .._kernel.seat import Seat
-from .._kernel.subscription import Terms
-from .._policy.delivery import Delivery
+from .._policy.delivery import Delivery, Terms
 from .._policy.spec import ChildSpec
 from .._supervision.supervisor import Supervisor
 

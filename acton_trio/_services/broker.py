@@ -17,11 +17,10 @@ from .._kernel.seat import Seat
 from .._kernel.subscription import (
     ActorSubscription,
     Parcel,
-    Terms,
 )
 from .._kernel.waits import find_cycle
 from .._messages.declare import is_message
-from .._policy.delivery import Delivery
+from .._policy.delivery import Delivery, Terms
 from .subscription import Subscription
 
 __all__ = ["Broker"]

@@ -14,16 +14,16 @@ from typing import Final, TypeAlias
 import attrs
 import msgspec
 import trio
+from msgspec import Raw
 
 from .._base.errors import PeerRejectedError, SerializationError
-from .._ipc.client import Client
+from .._ipc.client import Client, calls_of
 from .._ipc.discovery import ActorInfo, Discovery
 from .._ipc.introspection import INTROSPECTION, GetSnapshot
 from .._ipc.notifications import Notification
 from .._ipc.remote_subscription import RemoteSubscription
 from .._kernel.statistics import RuntimeSnapshot
 from .arguments import Arguments
-from .calls import ask, open_stream, send
 from .output import Output
 from .rates import standings
 from .render import headline, milliseconds, top_table, tree_table
@@ -93,21 +93,22 @@ async def _ping(client: Client, arguments: Arguments, _: bytes, output: Output) 
 async def _ask(
     client: Client, arguments: Arguments, payload: bytes, output: Output
 ) -> None:
-    output.data(await ask(client, arguments.target, arguments.type, payload))
+    calls, target, name = calls_of(client), arguments.target, arguments.type
+    output.data(await calls.ask_by_name(target, name, Raw(payload)))
 
 
 async def _send(
     client: Client, arguments: Arguments, payload: bytes, _: Output
 ) -> None:
-    await send(client, arguments.target, arguments.type, payload)
+    calls, target, name = calls_of(client), arguments.target, arguments.type
+    await calls.send_by_name(target, name, Raw(payload))
 
 
 async def _stream(
     client: Client, arguments: Arguments, payload: bytes, output: Output
 ) -> None:
-    async with open_stream(
-        client, arguments.target, arguments.type, payload
-    ) as replies:
+    calls, target, name = calls_of(client), arguments.target, arguments.type
+    async with calls.stream_by_name(target, name, Raw(payload)) as replies:
         async for reply in replies:
             output.line(json_of(reply))
 

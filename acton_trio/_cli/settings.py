@@ -6,14 +6,14 @@ import os
 from collections.abc import Iterator, Mapping
 from os import fspath
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar, cast, final
+from typing import Any, Final, cast, final
 
 import attrs
 
-from .._base.settings import Reading, Schema, Setting
+from .._base.settings import Schema, Setting
 from .._ipc.config import IPC_FILE, IpcConfig
 from .._runtime.config import CONFIG_FILE
-from .._runtime.config_files import load
+from .._runtime.config_files import found
 from .failures import UsageError
 from .output import Output
 from .tables import Column, Row, Table, lines_of
@@ -21,8 +21,6 @@ from .text import clean, json_of
 from .whereabouts import OWN_NAME, config_for, environment_for, socket_in
 
 __all__ = ["show_settings"]
-
-ConfigT = TypeVar("ConfigT", bound=attrs.AttrsInstance)
 
 _FILES: Final[Mapping[str, Schema[Any]]] = {
     "config.toml": CONFIG_FILE,
@@ -42,37 +40,14 @@ class _Said:
 
 
 @final
-@attrs.define
-class _Scribe(Generic[ConfigT]):
-    """Stands in for a schema where a file is read, and writes down what was there."""
+@attrs.frozen
+class _Found:
+    """What one kind of file says, together with the environment."""
 
-    schema: Schema[ConfigT]
-    tables: Mapping[str, object] = attrs.field(factory=dict[str, object], init=False)
-    source: str = attrs.field(default="", init=False)
-    environ: Mapping[str, str] = attrs.field(factory=dict[str, str], init=False)
+    source: str
+    """Where the file is; empty if there is none."""
 
-    def read(
-        self, tables: Mapping[str, object], source: str, environ: Mapping[str, str]
-    ) -> Reading[ConfigT]:
-        """Have the schema read it."""
-        self.tables, self.source, self.environ = tables, source, environ
-        return self.schema.read(tables, source, environ)
-
-    def said(self, config: ConfigT) -> Iterator[_Said]:
-        """Yield all settings of *config*, which was read here."""
-        for setting in self.schema.settings():
-            section = getattr(config, setting.section) if setting.section else config
-            value = getattr(section, setting.field)
-            yield _Said(setting.path, _in_files(setting, value), self._source(setting))
-
-    def _source(self, setting: Setting) -> str:
-        for name in _variables(self.schema, setting):
-            if self.environ.get(name):
-                return name
-        table = self.tables.get(setting.section) if setting.section else self.tables
-        # A section that is none was refused when it was read.
-        written = cast("Mapping[str, object]", table or {})
-        return "default" if setting.keys.isdisjoint(written) else self.source
+    said: tuple[_Said, ...]
 
 
 def show_settings(app: str | None, output: Output) -> None:
@@ -83,18 +58,19 @@ def show_settings(app: str | None, output: Output) -> None:
         UsageError: If no application can be called so.
     """
     environ = environment_for(app, os.environ)
-    found = {
+    found_by_name = {
         name: _read(schema, name, app or OWN_NAME, environ)
         for name, schema in _FILES.items()
     }
     config = config_for(app, environ)
     if output.as_json:
-        output.data(_plain(found, config))
+        output.data(_plain(found_by_name, config))
         return
-    for name, (scribe, said) in found.items():
-        output.line(f"{name}: {clean(scribe.source) or 'no file'}")
+    for name, each_found in found_by_name.items():
+        output.line(f"{name}: {clean(each_found.source) or 'no file'}")
         rows = [
-            Row((each.key, _shown(each.value), clean(each.source))) for each in said
+            Row((each.key, _shown(each.value), clean(each.source)))
+            for each in each_found.said
         ]
         for line in lines_of(Table(_COLUMNS, rows), output.width):
             output.line(line)
@@ -104,28 +80,52 @@ def show_settings(app: str | None, output: Output) -> None:
 
 def _read(
     schema: Schema[Any], name: str, app: str, environ: Mapping[str, str]
-) -> tuple[_Scribe[Any], list[_Said]]:
-    scribe = _Scribe(schema)
+) -> _Found:
     try:
-        config = load(cast("Schema[Any]", scribe), name, app, environ)
+        tables, source = found(name, app, environ)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    return scribe, list(scribe.said(config))
+    config = schema.read(tables, source, environ).config
+    said: list[_Said] = []
+    for setting in schema.settings():
+        section = getattr(config, setting.section) if setting.section else config
+        value = _in_files(setting, getattr(section, setting.field))
+        said.append(
+            _Said(
+                setting.path, value, _source(setting, schema, environ, tables) or source
+            )
+        )
+    return _Found(source, tuple(said))
 
 
-def _plain(
-    found: Mapping[str, tuple[_Scribe[Any], list[_Said]]], config: IpcConfig
-) -> dict[str, object]:
+def _plain(found_by_name: Mapping[str, _Found], config: IpcConfig) -> dict[str, object]:
     files = {
         name: {
-            "file": scribe.source or None,
+            "file": each_found.source or None,
             "settings": {
-                each.key: {"value": each.value, "from": each.source} for each in said
+                each.key: {"value": each.value, "from": each.source}
+                for each in each_found.said
             },
         }
-        for name, (scribe, said) in found.items()
+        for name, each_found in found_by_name.items()
     }
     return {**files, "socket": socket_in(config)}
+
+
+def _source(
+    setting: Setting,
+    schema: Schema[Any],
+    environ: Mapping[str, str],
+    tables: Mapping[str, object],
+) -> str:
+    """Return what has set *setting*, or nothing if that is the file."""
+    for name in _variables(schema, setting):
+        if environ.get(name):
+            return name
+    table = tables.get(setting.section) if setting.section else tables
+    # A section that is none was refused when it was read.
+    written = cast("Mapping[str, object]", table or {})
+    return "default" if setting.keys.isdisjoint(written) else ""
 
 
 def _variables(schema: Schema[Any], setting: Setting) -> Iterator[str]:

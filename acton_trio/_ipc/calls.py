@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Final, TypeVar, final
+from typing import Any, Final, TypeVar, final
 
 import attrs
 import trio
-from msgspec import UNSET, UnsetType, structs
+from msgspec import UNSET, Raw, UnsetType, structs
 
 from .._base.util import name_of
 from .._kernel.activity import current_activity, waiting_activity
@@ -45,6 +45,14 @@ T = TypeVar("T")
 _NO_ID: Final = ""
 
 
+class _AnyRequest(RequestMessage[Any]):
+    """A request whose reply is whatever comes."""
+
+
+class _AnyStreamRequest(StreamRequest[Any]):
+    """The same for each reply of a stream."""
+
+
 @final
 @attrs.define(eq=False, repr=False)
 class Calls:
@@ -65,11 +73,33 @@ class Calls:
             request = request_for(
                 target, message, _NO_ID, expects_reply=True, timeout=0, headers=headers
             )
-            dialogue = await self._line.ready()
-            request, timeout = _addressed(request, dialogue, "req")
-            answer = await dialogue.ask(request)
+            request, answer, timeout = await self._exchange(request)
         reply: R = reply_in(answer, request, type(message), timeout)
         return reply
+
+    async def ask_by_name(self, target: str, name: str, payload: Raw) -> object:
+        """Ask with a name and JSON, and return the reply as plain data.
+
+        Raises:
+            AskError, Rejection: As of `RemoteActorHandle.ask`.
+
+        Cancellation:
+            As of `ask`.
+        """
+        request, answer, timeout = await self._ask_by_name(target, name, payload)
+        reply: object = reply_in(answer, request, _AnyRequest, timeout)
+        return reply
+
+    async def request(
+        self, target: str, message_type: str, payload: object
+    ) -> IpcResponse:
+        """Ask with names and plain data; see `Client.request`.
+
+        Cancellation:
+            As of `ask`.
+        """
+        _, answer, _ = await self._ask_by_name(target, message_type, raw(payload))
+        return plain(answer)
 
     async def send(self, target: str, message: object) -> None:
         """Send to the actor *target*; see `RemoteActorHandle.send`.
@@ -82,30 +112,20 @@ class Calls:
         request = request_for(
             target, message, _NO_ID, expects_reply=False, timeout=0, headers=headers
         )
-        with self._patience(target, name):
-            dialogue = await self._line.ready()
-            request = structs.replace(request, correlation_id=dialogue.new_id("req"))
-            timeout = _time_left()
-            answer = await dialogue.ask(request)
-        acknowledged(answer, request, timeout)
+        await self._send(request, name)
 
-    async def request(
-        self, target: str, message_type: str, payload: object
-    ) -> IpcResponse:
-        """Ask with names and plain data; see `Client.request`.
+    async def send_by_name(self, target: str, name: str, payload: Raw) -> None:
+        """Send with a name and JSON.
+
+        Raises:
+            AskError: As of `RemoteActorHandle.send`.
 
         Cancellation:
-            As of `ask`.
+            Nobody knows whether it was put in.
         """
-        data = raw(payload)
-        with self._asking(target, message_type) as headers:
-            request = Request(
-                _NO_ID, target, message_type, data, expects_reply=True, headers=headers
-            )
-            dialogue = await self._line.ready()
-            request, _ = _addressed(request, dialogue, "req")
-            answer = await dialogue.ask(request)
-        return plain(answer)
+        headers = self._headers(target, name, is_asked=False)
+        request = Request(_NO_ID, target, name, payload, headers=headers)
+        await self._send(request, name)
 
     @asynccontextmanager
     async def stream(
@@ -122,17 +142,27 @@ class Calls:
         request = stream_request_for(
             target, message, _NO_ID, timeout=0, headers=headers
         )
-        await trio.lowlevel.checkpoint()
-        with self._patience(target, name):
-            dialogue = await self._line.ready()
-        request, timeout = _addressed(request, dialogue, "str")
-        stream = RemoteStream[R](request, type(message), timeout, dialogue)
-        dialogue.open(request, stream)
-        try:
+        async with self._stream(request, type(message), name) as stream:
             yield stream
-        finally:
-            stream.close()
-            dialogue.close(request.correlation_id)
+
+    @asynccontextmanager
+    async def stream_by_name(
+        self, target: str, name: str, payload: Raw
+    ) -> AsyncGenerator[RemoteStream[Any], None]:
+        """Ask for a stream with a name and JSON, and read it as plain data.
+
+        Raises:
+            AskError, Rejection: While reading, as of `RemoteActorHandle.stream`.
+
+        Cancellation:
+            The request is given up by a peer that can.
+        """
+        headers = self._headers(target, name, is_asked=True)
+        request = Request(
+            _NO_ID, target, name, payload, expects_stream=True, headers=headers
+        )
+        async with self._stream(request, _AnyStreamRequest, name) as stream:
+            yield stream
 
     async def discover(self, question: Discover) -> Answer:
         """Ask the peer what it has to offer; see `Client.discover`.
@@ -155,6 +185,44 @@ class Calls:
             dialogue = await self._line.ready()
             self._line.interests.add(subscription)
             await subscribe(dialogue, subscription.names)
+
+    # --- requests that are written but for their ids
+
+    async def _ask_by_name(
+        self, target: str, name: str, payload: Raw
+    ) -> tuple[Request, Answer, float]:
+        with self._asking(target, name) as headers:
+            request = Request(
+                _NO_ID, target, name, payload, expects_reply=True, headers=headers
+            )
+            return await self._exchange(request)
+
+    async def _send(self, request: Request, name: str) -> None:
+        with self._patience(request.target, name):
+            request, answer, timeout = await self._exchange(request)
+        acknowledged(answer, request, timeout)
+
+    async def _exchange(self, request: Request) -> tuple[Request, Answer, float]:
+        """Return *request* as it was written, its answer, and how long that might take."""
+        dialogue = await self._line.ready()
+        request, seconds = _addressed(request, dialogue, "req")
+        return request, await dialogue.ask(request), seconds
+
+    @asynccontextmanager
+    async def _stream(
+        self, request: Request, message_type: type, name: str
+    ) -> AsyncGenerator[RemoteStream[Any], None]:
+        await trio.lowlevel.checkpoint()
+        with self._patience(request.target, name):
+            dialogue = await self._line.ready()
+        request, timeout = _addressed(request, dialogue, "str")
+        stream = RemoteStream[Any](request, message_type, timeout, dialogue)
+        dialogue.open(request, stream)
+        try:
+            yield stream
+        finally:
+            stream.close()
+            dialogue.close(request.correlation_id)
 
     # --- how long it may take
 
@@ -204,13 +272,9 @@ def _addressed(
     request: Request, dialogue: Dialogue, prefix: str
 ) -> tuple[Request, float]:
     """Return *request* as it is written there, now, and how long its asker waits."""
-    seconds = _time_left()
+    seconds = max(trio.current_effective_deadline() - trio.current_time(), 0)
     return structs.replace(
         request,
         correlation_id=dialogue.new_id(prefix),
-        response_timeout_ms=milliseconds_left(seconds),
+        response_timeout_ms=milliseconds_left(seconds) if request.is_asked else UNSET,
     ), seconds
-
-
-def _time_left() -> float:
-    return max(trio.current_effective_deadline() - trio.current_time(), 0)

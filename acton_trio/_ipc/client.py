@@ -28,7 +28,7 @@ from .remote_handle import RemoteActorHandle
 from .remote_subscription import RemoteSubscription
 from .ways import Where, opened, way_to
 
-__all__ = ["Client", "open_client", "stream_of"]
+__all__ = ["Client", "calls_of", "open_client", "stream_of"]
 
 T = TypeVar("T")
 
@@ -180,6 +180,11 @@ class Client:
                 wish = Unsubscribe(dialogue.new_id("unsub"), tuple(sorted(unwanted)))
                 dialogue.say(wish)
                 dialogue.read_on()
+
+
+def calls_of(client: Client) -> Calls:
+    """Return what *client* calls actors by, also by names: for the command line."""
+    return client._calls  # noqa: SLF001 - not for users
 
 
 def stream_of(client: Client) -> trio.abc.Stream:

@@ -22,7 +22,7 @@ import attrs
 from .._base.errors import ConfigError
 from .._base.settings import Schema
 
-__all__ = ["load", "script_name"]
+__all__ = ["found", "load", "script_name"]
 
 ConfigT = TypeVar("ConfigT", bound=attrs.AttrsInstance)
 
@@ -55,21 +55,31 @@ def load(
     """
     if environ is None:
         environ = os.environ
-    app_name = app_name or script_name()
-    if "/" in app_name or "\0" in app_name or app_name in {".", ".."}:
-        msg = f"{app_name!r} cannot be the name of a folder, so of no app_name"
-        raise ValueError(msg)
-    tables: Mapping[str, object] = {}
-    source = ""
-    for folder in _folders(app_name, environ):
-        path = folder / file_name
-        if _is_there(path):
-            tables, source = _parse(path), str(path)
-            break
+    tables, source = found(file_name, app_name, environ)
     reading = schema.read(tables, source, environ)
     if reading.without_effect:
         _log.info("%s: without effect: %s", source, ", ".join(reading.without_effect))
     return reading.config
+
+
+def found(
+    file_name: str, app_name: str | None, environ: Mapping[str, str]
+) -> tuple[Mapping[str, object], str]:
+    """Return what the file *file_name* holds, and where it is; nothing if there is none.
+
+    Raises:
+        ConfigError: If it cannot be read.
+        ValueError: If *app_name* cannot be the name of a folder.
+    """
+    app_name = app_name or script_name()
+    if "/" in app_name or "\0" in app_name or app_name in {".", ".."}:
+        msg = f"{app_name!r} cannot be the name of a folder, so of no app_name"
+        raise ValueError(msg)
+    for folder in _folders(app_name, environ):
+        path = folder / file_name
+        if _is_there(path):
+            return _parse(path), str(path)
+    return {}, ""
 
 
 def script_name() -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -9,6 +12,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 import acton_trio as acton
 
 from .peers import CANCEL, END, UNLIMITED, open_world
+
+NARROW: Final = acton.ipc.IpcConfig(limits=acton.ipc.IpcLimits(max_in_flight=1))
+"""There is room for one request."""
 
 
 async def test_cancel_frame_calls_one_request_back(autojump_clock: MockClock) -> None:
@@ -104,8 +110,7 @@ async def test_cancel_frame_is_heard_where_there_is_no_room(
     autojump_clock: MockClock,
 ) -> None:
     """A request at work can be given up though others wait for its room."""
-    config = acton.ipc.IpcConfig(limits=acton.ipc.IpcLimits(max_in_flight=1))
-    async with open_world(config) as w:
+    async with open_world(NARROW) as w:
         peer = w.peer()
         await peer.request("1", "Nap", {"seconds": 9})
         await peer.request("2", "GetValue", None)
@@ -123,8 +128,7 @@ async def test_cancel_frame_drops_what_waits_for_room(
     autojump_clock: MockClock, *, expects_stream: bool
 ) -> None:
     """One that was not even taken is answered so, and never handled."""
-    config = acton.ipc.IpcConfig(limits=acton.ipc.IpcLimits(max_in_flight=1))
-    async with open_world(config) as w:
+    async with open_world(NARROW) as w:
         peer = w.peer()
         await peer.request("1", "Nap", {"seconds": 3})
         for cid in "23":
@@ -147,8 +151,7 @@ async def test_fault_is_answered_though_there_is_no_room(
     autojump_clock: MockClock,
 ) -> None:
     """Who breaks the protocol is shown the door at once."""
-    config = acton.ipc.IpcConfig(limits=acton.ipc.IpcLimits(max_in_flight=1))
-    async with open_world(config) as w:
+    async with open_world(NARROW) as w:
         peer = w.peer()
         await peer.request("1", "Nap", {"seconds": 9})
         await peer.request("2", "SetValue", {"value": 2})
@@ -166,8 +169,7 @@ async def test_peer_that_leaves_where_there_is_no_room_is_noticed(
     autojump_clock: MockClock,
 ) -> None:
     """What it sent without wanting a reply is handled, what it asked is not."""
-    config = acton.ipc.IpcConfig(limits=acton.ipc.IpcLimits(max_in_flight=1))
-    async with open_world(config) as w:
+    async with open_world(NARROW) as w:
         peer = w.peer()
         await peer.request("1", "Nap", {"seconds": 9})
         await peer.request("2", "SetValue", {"value": 2}, expects_reply=False)
@@ -185,8 +187,7 @@ async def test_cancel_frame_is_heard_after_much_was_kept(
     autojump_clock: MockClock,
 ) -> None:
     """What has waited and is gone takes no place."""
-    limits = acton.ipc.IpcLimits(max_in_flight=1)
-    config = acton.ipc.IpcConfig(limits=limits, rate_limit=UNLIMITED)
+    config = attrs.evolve(NARROW, rate_limit=UNLIMITED)
     async with open_world(config) as w:
         peer = w.peer()
         for number in range(300):
@@ -207,8 +208,7 @@ async def test_cancel_frame_does_not_take_a_message_back(
     autojump_clock: MockClock,
 ) -> None:
     """What expects nothing back has nothing that could be given up."""
-    config = acton.ipc.IpcConfig(limits=acton.ipc.IpcLimits(max_in_flight=1))
-    async with open_world(config) as w:
+    async with open_world(NARROW) as w:
         peer = w.peer()
         await peer.request("1", "Nap", {"seconds": 3})
         await peer.request("2", "SetValue", {"value": 2}, expects_reply=False)

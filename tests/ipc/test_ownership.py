@@ -6,12 +6,10 @@ import fcntl
 import os
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ import trio
 
 import acton_trio as acton
 
+from .modes import mode_of, modes_seen, umask
 from .peers import GetValue, Service, Value
 
 IpcConfig, IpcSocket = acton.ipc.IpcConfig, acton.ipc.IpcSocket
@@ -54,21 +53,6 @@ async def main():
                     print("locked" if seen else "not tried", flush=True)
 trio.run(main)
 """
-
-
-@contextmanager
-def umask(mask: int) -> Generator[None, None, None]:
-    """Create files without the permissions in *mask*."""
-    before = os.umask(mask)
-    try:
-        yield
-    finally:
-        os.umask(before)
-
-
-def mode_of(path: Path) -> int:
-    """Return the permissions of *path*."""
-    return stat.S_IMODE(path.stat().st_mode)
 
 
 async def listen_once(path: Path, config: acton.ipc.IpcConfig | None = None) -> None:
@@ -113,27 +97,13 @@ async def test_folder_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
 async def test_socket_is_never_wider_than_its_mode(tmp_path: Path) -> None:
     """Not for an instant: somebody looks all the while."""
     path = tmp_path / "s"
-    seen: set[int] = set()
-    is_over = threading.Event()
-
-    def watch() -> None:
-        while not is_over.is_set():
-            with suppress(FileNotFoundError):
-                seen.add(mode_of(path))
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        with umask(0):
-            for _ in range(100):
-                async with (
-                    acton.open_runtime() as runtime,
-                    acton.ipc.open_listener(runtime, path=path),
-                ):
-                    await trio.lowlevel.checkpoint()
-    finally:
-        is_over.set()
-        thread.join()
+    with modes_seen(path) as seen, umask(0):
+        for _ in range(100):
+            async with (
+                acton.open_runtime() as runtime,
+                acton.ipc.open_listener(runtime, path=path),
+            ):
+                await trio.lowlevel.checkpoint()
 
     assert all(each & ~0o600 == 0 for each in seen), [oct(each) for each in seen]
 

@@ -6,12 +6,11 @@ import fcntl
 import json
 import os
 import socket
-import stat
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import trio.testing
 
 import acton_trio as acton
 
+from ..modes import mode_of, modes_seen, umask
 from ..peers import END, ERROR, JSON, Peer, Service, frame
 from .rows import row
 
@@ -103,21 +103,6 @@ def leave_socket(path: Path) -> None:
     """Leave a socket at *path* on which nobody listens."""
     with socket.socket(socket.AF_UNIX) as crashed:
         crashed.bind(str(path))
-
-
-@contextmanager
-def umask(mask: int) -> Generator[None, None, None]:
-    """Create files without the permissions in *mask*."""
-    before = os.umask(mask)
-    try:
-        yield
-    finally:
-        os.umask(before)
-
-
-def mode_of(path: Path) -> int:
-    """Return the permissions of *path*."""
-    return stat.S_IMODE(path.stat().st_mode)
 
 
 # 14. A stale socket.
@@ -326,24 +311,10 @@ async def test_row_15_socket_has_its_mode_whatever_the_umask(
 async def test_row_15_socket_is_not_wider_for_an_instant(tmp_path: Path) -> None:
     """Somebody looks all the while, and nothing narrows what is created."""
     path = tmp_path / "s"
-    seen: set[int] = set()
-    is_over = threading.Event()
-
-    def watch() -> None:
-        while not is_over.is_set():
-            with suppress(FileNotFoundError):
-                seen.add(mode_of(path))
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        with umask(0):
-            for _ in range(30):
-                async with listen(path):
-                    await trio.lowlevel.checkpoint()
-    finally:
-        is_over.set()
-        thread.join()
+    with modes_seen(path) as seen, umask(0):
+        for _ in range(30):
+            async with listen(path):
+                await trio.lowlevel.checkpoint()
 
     assert all(each & ~0o600 == 0 for each in seen), [oct(each) for each in seen]
 

@@ -50,6 +50,15 @@ class Hook:
     wants_context: bool
 
 
+def _types_of(behaviour: Behaviour) -> frozenset[type]:
+    return frozenset(behaviour.handlers)
+
+
+def _exclusive_types_of(behaviour: Behaviour) -> frozenset[type]:
+    handlers = behaviour.handlers
+    return frozenset(each for each in handlers if handlers[each].exclusive)
+
+
 @attrs.frozen(eq=False)
 class Behaviour:
     """All that an actor does, by message type and turn of life.
@@ -60,6 +69,16 @@ class Behaviour:
     handlers: HandlerTable = attrs.field(factory=dict[type, Handler])
     error_handlers: ErrorTable = attrs.field(factory=dict[type, dict[type, Handler]])
     hooks: Mapping[str, Hook] = attrs.field(factory=dict[str, Hook])
+
+    types: frozenset[type] = attrs.field(
+        default=attrs.Factory(_types_of, takes_self=True), init=False
+    )
+    """The message types that are surely handled."""
+
+    exclusive_types: frozenset[type] = attrs.field(
+        default=attrs.Factory(_exclusive_types_of, takes_self=True), init=False
+    )
+    """Those that are handled alone."""
 
     def updated(self, other: Behaviour) -> Behaviour:
         """Return this, with what *other* does in its place where both do it."""

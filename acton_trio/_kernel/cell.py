@@ -259,7 +259,7 @@ class Cell:
         self.seat.surroundings.overseer.ended(self)
         # What it has kept, reply addresses too, goes with it.
         self._stage.model = self._dispatcher = None
-        self.seat.mailbox.serve(self._exclusive_types())
+        self.seat.mailbox.serve(self._stage.behaviour)
 
     async def _whole_life(self) -> None:
         with self._stage.noting("its factory"):
@@ -354,7 +354,7 @@ class Cell:
             self._work,
             Verdicts(self.seat, self.fail),
         )
-        self.seat.mailbox.serve(self._exclusive_types(), self._dispatcher.is_held)
+        self.seat.mailbox.serve(self._stage.behaviour, self._dispatcher.is_held)
         await self._stage.hook("before_start")
         await self._stage.hook("after_start")
         self.has_started = True
@@ -372,10 +372,6 @@ class Cell:
 
     def _is_to_end(self) -> bool:
         return self._is_leaving or self.seat.stop_ordered
-
-    def _exclusive_types(self) -> frozenset[type]:
-        handlers = self._stage.behaviour.handlers
-        return frozenset(each for each in handlers if handlers[each].exclusive)
 
     def _bound_end(self, with_children: float = 0) -> None:
         """Begin the time in which all that is left has to be done.

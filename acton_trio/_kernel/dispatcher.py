@@ -22,13 +22,14 @@ from .._base.errors import ActorStoppedError
 from .._base.util import name_of
 from .._policy.ownership import judge
 from . import pace
-from .activity import NO_HEADERS, Activity, current_activity
+from .activity import Activity, current_activity
 from .actor import Behaviour
 from .context import Context, Incarnation
+from .drain import Drain
 from .envelope import EXPIRED, Ask, Envelope
 from .errands import Errand
 from .gates import GATES, may_begin
-from .handlers import Handler, Work, find_error_handler, is_coroutine
+from .handlers import Handler, find_error_handler, is_coroutine
 from .instruments import Panel
 from .mailbox import never
 from .parting import part
@@ -82,13 +83,16 @@ class Dispatcher:
 
     # The activity of plain functions: one for all, as they cannot wait.
     _plain: Activity = attrs.field(init=False)
+    _drain: Drain = attrs.field(init=False)
     _panel: Panel = attrs.field(init=False)
     _tally: Tally = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        mailbox, handlers = self.seat.mailbox, self.behaviour.handlers
         self._plain = Activity(self.seat.name, self.incarnation.handle)
-        self._panel = self.seat.mailbox.panel
-        self._tally = self.seat.mailbox.tally
+        self._drain = Drain(mailbox, self.model, handlers, self._plain, self)
+        self._panel = mailbox.panel
+        self._tally = mailbox.tally
 
     async def run(self, until: Callable[[], bool]) -> None:
         """Handle messages until *until* says so and no handler is running."""
@@ -97,24 +101,41 @@ class Dispatcher:
         budget = pace.new_budget()
         current_activity.set(self._plain)
         while not self._is_done():
+            mailbox.has_rung = False
             if self._errands and not self._readers:
                 await self._run_errand()
             elif (handler := self._next_handler()) is _NOTHING:
                 await mailbox.wait()
-                await trio.lowlevel.checkpoint_if_cancelled()
                 budget.restart()
             elif handler is None:
                 self.verdicts.unhandled(mailbox.take(), self.behaviour.handlers)
-            elif handler.is_plain:
-                envelope = mailbox.take()
-                work = self._call(handler, envelope)
-                if work is not None:
-                    await self._start(handler.goes_on(work), envelope)
+            elif handler.is_plain and not self._readers:
+                await self._run_plain(handler, budget)
             else:
                 await self._start(handler, mailbox.take())
             if budget.is_spent() or self._is_over():
                 await trio.lowlevel.checkpoint()
                 budget.restart()
+
+    async def _run_plain(self, handler: Handler, budget: pace.Budget) -> None:
+        """Run plain functions, and wait for messages, until there is anything else.
+
+        Args:
+            handler: Of the first one, which may start.
+            budget: How long others can wait.
+        """
+        mailbox = self.seat.mailbox
+        rest = self._drain.call(handler, mailbox.take())
+        while rest is None and not (mailbox.has_rung or self._until() or GATES):
+            if not mailbox.queue:
+                await mailbox.wait()
+                budget.restart()
+            elif allowance := budget.allowance():
+                rest = self._drain.run(allowance)
+            else:
+                return
+        if rest is not None:
+            await self._start(*rest)
 
     def turns(self) -> tuple[Turn, ...]:
         """Return the handlers at work, streams last; no plain function waits."""
@@ -155,44 +176,6 @@ class Dispatcher:
 
     # --- starting
 
-    def _call(self, handler: Handler, envelope: Envelope) -> Work | None:
-        """Run a plain function: it cannot wait, so nobody waits for it.
-
-        Returns:
-            What it wants to be awaited, being asynchronous after all.
-        """
-        if envelope.deadline <= trio.current_time():
-            self._expire(envelope)
-            return None
-        work = watch = failure = None
-        if envelope.headers is not NO_HEADERS:
-            activity = self._activity(handler, envelope)
-            current_activity.set(activity)
-        if self._panel.is_watching:
-            watch = self._watch(handler, envelope)
-        self._plain.message_type = handler.message_type
-        try:
-            result = handler.function(self.model, envelope.message)
-        except BaseException as error:  # noqa: BLE001, ASYNC103 - to its owner
-            failure = error
-            self._failed(self._turn(handler, envelope), error)
-        else:
-            if is_coroutine(result):
-                work = result
-            elif envelope.ask is not None:
-                self._turn(handler, envelope).returned(result)
-        # A task that it has started is not about the next message.
-        self._plain.message_type = None
-        # What is still to be awaited counts when that has ended.
-        self._tally.handled += work is None
-        if watch is not None:
-            watch.ended(failure)
-        # Its traceback leads to this very frame.
-        failure = None
-        if envelope.headers is not NO_HEADERS:
-            current_activity.set(self._plain)
-        return work
-
     async def _start(self, handler: Handler, envelope: Envelope) -> None:
         if handler.is_stream or (handler.is_async and not handler.exclusive):
             self._readers += 1
@@ -205,15 +188,16 @@ class Dispatcher:
             self._to_begin[turn] = None
             self.crew.start_soon(run, turn, name=name)
         elif _is_pointless(envelope):
-            self._expire(envelope)
+            self.expire(envelope)
         else:
             await self._alone(self._turn(handler, envelope), envelope.message)
 
     def _turn(self, handler: Handler, envelope: Envelope) -> Turn:
-        activity = self._activity(handler, envelope)
+        activity = self.activity_for(handler, envelope)
         return Turn(handler, envelope, activity, trio.current_time(), self.seat)
 
-    def _activity(self, handler: Handler, envelope: Envelope) -> Activity:
+    def activity_for(self, handler: Handler, envelope: Envelope) -> Activity:
+        """Return who acts while *handler* has what is in *envelope*."""
         handle = self.incarnation.handle
         return Activity(
             self.seat.name,
@@ -290,7 +274,7 @@ class Dispatcher:
         if not self._to_begin:
             self.seat.mailbox.ring()
         if _is_pointless(turn.envelope):
-            self._expire(turn.envelope)
+            self.expire(turn.envelope)
             return False
         return True
 
@@ -304,7 +288,7 @@ class Dispatcher:
                 self.seat.mailbox.tally.expired += 1
         self._to_begin.clear()
 
-    def _expire(self, envelope: Envelope) -> None:
+    def expire(self, envelope: Envelope) -> None:
         """Drop a message that has lost its point."""
         self.seat.mailbox.tally.expired += 1
         envelope.place = EXPIRED
@@ -403,6 +387,11 @@ class Dispatcher:
         if turn.handler.wants_context:
             return (Context(self.incarnation, turn),)
         return ()
+
+    def failed_plainly(self, envelope: Envelope, error: BaseException) -> None:
+        """Take what the plain function for *envelope* has raised."""
+        handler = self.behaviour.handlers[type(envelope.message)]
+        self._failed(self._turn(handler, envelope), error)
 
     def _failed(self, turn: Turn, error: BaseException) -> None:
         if turn.rescued is not None:

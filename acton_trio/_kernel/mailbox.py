@@ -1,16 +1,19 @@
-"""A bounded queue of envelopes that belongs to an actor's seat.
+"""A bounded queue of messages that belongs to an actor's seat.
 
-Messages leave it in the order in which they came.  When it is full, those
-who want to put something in wait in a line, first come, first served.
+They leave it in the order in which they came.  When it is full, those who want
+to put something in wait in a line, first come, first served.
+
+A message with which nothing travels, neither a question nor a sender, is queued
+bare: its envelope would cost as much as all the rest of its way.  Whoever wants to
+look at it finds it in one.
 """
 
 from __future__ import annotations
 
-import weakref
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import chain
-from typing import TypeAlias, final
+from typing import Protocol, final
 
 import attrs
 import outcome
@@ -22,6 +25,7 @@ from .activity import Activity
 from .envelope import Envelope, Result
 from .gates import GATES, may_enter
 from .instruments import QUIET, Panel
+from .lookout import Lookout
 from .tally import Tally
 
 __all__ = ["Mailbox", "never"]
@@ -32,11 +36,18 @@ def never() -> bool:
     return False
 
 
-def _nothing() -> None:
-    return None
+class Work(Protocol):
+    """What an incarnation does, as far as a mailbox has to know."""
 
+    @property
+    def types(self) -> Collection[type]:
+        """The message types that are surely handled."""
+        ...
 
-_Glimpse: TypeAlias = Callable[[], Envelope | None]
+    @property
+    def exclusive_types(self) -> Collection[type]:
+        """The message types that are handled alone."""
+        ...
 
 
 @final
@@ -62,6 +73,21 @@ class Mailbox:
     exclusive_types: Collection[type] = attrs.field(default=(), init=False)
     """The message types that are handled alone."""
 
+    bare_types: Collection[type] = attrs.field(default=(), init=False)
+    """The message types that may be queued bare."""
+
+    queue: deque[object] = attrs.field(factory=deque[object], init=False)
+    """What waits, bare or in envelopes; one that has been withdrawn is a gap."""
+
+    # Invariant: the line is empty, or the queue is full, or both are closed.
+    line: OrderedDict[Envelope, Callable[[Result], None] | None] = attrs.field(
+        factory=OrderedDict[Envelope, "Callable[[Result], None] | None"], init=False
+    )
+    """What waits for room, and who hears how that ends."""
+
+    has_rung: bool = attrs.field(default=False, init=False)
+    """Whether there may be something else to do than to handle the next message."""
+
     running: set[Activity] = attrs.field(factory=set[Activity], init=False)
     """What of the actor's code runs, and holds up what is queued."""
 
@@ -76,19 +102,11 @@ class Mailbox:
     # What its supervisor has to tell the actor: before all else, and no more
     # than the restart limits of its children allow.
     _control: deque[Envelope] = attrs.field(factory=deque[Envelope], init=False)
-    _queue: deque[Envelope] = attrs.field(factory=deque[Envelope], init=False)
-    _size: int = attrs.field(default=0, init=False)
-    # Invariant: the line is empty, or the queue is full, or both are closed.
-    _line: OrderedDict[Envelope, Callable[[Result], None] | None] = attrs.field(
-        factory=OrderedDict[Envelope, "Callable[[Result], None] | None"], init=False
-    )
+    _gaps: int = attrs.field(default=0, init=False)
     _closed: Callable[[], ActorStoppedError] | None = attrs.field(
         default=None, init=False
     )
-    # What the last look has found: an exclusive message, or one up to which
-    # there is none.
-    _exclusive: _Glimpse = attrs.field(default=_nothing, init=False)
-    _none_up_to: _Glimpse = attrs.field(default=_nothing, init=False)
+    _lookout: Lookout | None = attrs.field(default=None, init=False)
     _parked: trio.lowlevel.Task | None = attrs.field(default=None, init=False)
 
     def __len__(self) -> int:
@@ -96,31 +114,29 @@ class Mailbox:
         return self._size + len(self._control)
 
     @property
+    def _size(self) -> int:
+        return len(self.queue) - self._gaps
+
+    @property
     def is_closed(self) -> bool:
         """Whether nothing can be put in any more."""
         return self._closed is not None
-
-    @property
-    def in_line(self) -> int:
-        """How many messages wait for room."""
-        return len(self._line)
 
     @property
     def has_room(self) -> bool:
         """Whether a message more is queued at once."""
         return self._closed is None and self._size < self.capacity
 
-    def serve(
-        self, exclusive_types: Collection[type], is_held: Callable[[], bool] = never
-    ) -> None:
+    def serve(self, work: Work, is_held: Callable[[], bool] = never) -> None:
         """Take note of what an incarnation does that now takes from here.
 
         Args:
-            exclusive_types: The message types that it handles alone.
+            work: What it does.
             is_held: Says whether it starts nothing before all that runs has ended.
         """
-        self.exclusive_types, self.is_held = exclusive_types, is_held
-        self._exclusive = self._none_up_to = _nothing
+        self.bare_types = () if self.is_closed else work.types
+        self.exclusive_types, self.is_held = work.exclusive_types, is_held
+        self._lookout = None
 
     # --- putting in
 
@@ -132,6 +148,20 @@ class Mailbox:
         """
         if self._closed is not None:
             raise self._closed()
+
+    def put_bare(self, message: object) -> bool:
+        """Put *message* in as it is, if that can be; return whether it is in."""
+        if (
+            type(message) not in self.bare_types
+            or len(self.queue) >= self.capacity
+            or not self.panel.is_quiet
+            or GATES
+        ):
+            return False
+        self.queue.append(message)
+        if self._parked is not None:
+            self._wake()
+        return True
 
     def put_nowait(self, envelope: Envelope) -> None:
         """Put *envelope* at the end of the queue.
@@ -166,7 +196,7 @@ class Mailbox:
         )
 
         def leave_line(_: object) -> trio.lowlevel.Abort:
-            del self._line[envelope]
+            del self.line[envelope]
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(leave_line)
@@ -184,7 +214,7 @@ class Mailbox:
             raise self._closed()
         if GATES and not may_enter(self, envelope):
             return
-        if self._size < self.capacity:
+        if len(self.queue) - self._gaps < self.capacity:
             self._append(envelope)
         else:
             self._stand_in_line(envelope, admitted)
@@ -211,26 +241,42 @@ class Mailbox:
     ) -> None:
         """Have *envelope* wait for room; *admitted* hears how that ends."""
         envelope.place = self
-        self._line[envelope] = admitted
+        self.line[envelope] = admitted
 
     def _append(self, envelope: Envelope) -> None:
         envelope.place = self
-        self._queue.append(envelope)
-        self._size += 1
+        self.queue.append(envelope)
         if self.panel.is_watching:
             envelope.queued_at = trio.current_time()
-        self.ring()
+        if self._parked is not None:
+            self._wake()
 
     def queued(self) -> Sequence[Envelope]:
         """Return what is in the queue, the next to be handled first."""
-        queue = (envelope for envelope in self._queue if envelope.place is self)
-        return [*self._control, *queue]
+        return [*self._control, *self._without_gaps()]
+
+    def _without_gaps(self) -> Sequence[Envelope]:
+        """Put all that is queued in envelopes, close the gaps, and return it."""
+        envelopes = [self._enveloped(each) for each in self.queue]
+        kept = [each for each in envelopes if each.place is self]
+        # In place, as the actor may be amid it.
+        self.queue.clear()
+        self.queue.extend(kept)
+        self._gaps = 0
+        return kept
+
+    def _enveloped(self, item: object) -> Envelope:
+        if type(item) is Envelope:
+            return item
+        envelope = Envelope(item)
+        envelope.place = self
+        return envelope
 
     def questions(self) -> Sequence[tuple[Envelope, Activity]]:
         """Return what is queued or in line and has a handler wait for its answer."""
         return [
             (envelope, envelope.ask.asker)
-            for envelope in (*self.queued(), *self._line)
+            for envelope in (*self.queued(), *self.line)
             if envelope.ask is not None
             and envelope.ask.is_open
             and envelope.ask.asker is not None
@@ -242,32 +288,36 @@ class Mailbox:
         """Return the next envelope without taking it; ``None`` if there is none."""
         if self._control:
             return self._control[0]
-        queue = self._queue
+        queue = self.queue
         while queue:
-            envelope = queue[0]
+            first = queue[0]
+            envelope = first if isinstance(first, Envelope) else self._enveloped(first)
+            queue[0] = envelope
             if envelope.place is self:
                 return envelope
             queue.popleft()
+            self._gaps -= 1
         return None
 
     def take(self) -> Envelope:
         """Take out the envelope that `head` returned."""
         if self._control:
             envelope = self._control.popleft()
-            envelope.place = None
-            return envelope
-        envelope = self._queue.popleft()
+            # There is more of this before all the rest.
+            self.has_rung |= bool(self._control)
+        else:
+            head = self.queue.popleft()
+            assert isinstance(head, Envelope)
+            envelope = head
+            if self.line:
+                self.admit()
         envelope.place = None
-        self._size -= 1
-        if self._line:
-            self._admit()
         return envelope
 
     def put_back(self, envelope: Envelope) -> None:
         """Put *envelope* at the head again: its handler never took its first step."""
         envelope.place = self
-        self._queue.appendleft(envelope)
-        self._size += 1
+        self.queue.appendleft(envelope)
 
     def give_up(self, envelope: Envelope) -> None:
         """Take *envelope* back: nobody waits for its reply any more."""
@@ -277,20 +327,21 @@ class Mailbox:
     def withdraw(self, envelope: Envelope) -> None:
         """Take *envelope* out, which is queued or in line, and will never run."""
         envelope.place = None
-        if envelope in self._line:
-            del self._line[envelope]
+        if envelope in self.line:
+            del self.line[envelope]
             return
         # It stays in the queue as a gap, which `head` skips: searching the
         # queue would make it quadratic to time out a full one.
-        self._size -= 1
-        if len(self._queue) > 2 * self._size + 32:
-            self._queue = deque(each for each in self._queue if each.place is self)
-        if self._line:
-            self._admit()
+        self._gaps += 1
+        if self._gaps > self._size + 32:
+            self._without_gaps()
+        if self.line:
+            self.admit()
         self.ring()
 
-    def _admit(self) -> None:
-        envelope, admitted = self._line.popitem(last=False)
+    def admit(self) -> None:
+        """Let the next one in line in, now that there is room for it."""
+        envelope, admitted = self.line.popitem(last=False)
         self._append(envelope)
         if admitted is not None:
             admitted(outcome.Value(None))
@@ -303,8 +354,9 @@ class Mailbox:
         What is queued stays, to be handled or taken with `empty`.
         """
         self._closed = why
-        while self._line:
-            envelope, admitted = self._line.popitem(last=False)
+        self.bare_types = ()
+        while self.line:
+            envelope, admitted = self.line.popitem(last=False)
             envelope.place = None
             error = outcome.Error(why())
             if admitted is not None:
@@ -316,8 +368,7 @@ class Mailbox:
         """Take out and return all that is queued."""
         left = [*self.queued()]
         self._control.clear()
-        self._queue.clear()
-        self._size = 0
+        self.queue.clear()
         for envelope in left:
             envelope.place = None
         return left
@@ -334,7 +385,7 @@ class Mailbox:
         if (
             envelope.ask is None
             and envelope.place is self
-            and envelope not in self._line
+            and envelope not in self.line
         ):
             return ()
         if self.hold is not None:
@@ -351,7 +402,7 @@ class Mailbox:
             return True
         if envelope.place is not self:
             return self._has_exclusive()
-        for each in chain(self._control, self._queue, self._line):
+        for each in chain(self._control, self.queue, self.line):
             if each is envelope:
                 return False
             if self._is_exclusive(each):
@@ -359,30 +410,24 @@ class Mailbox:
         return False
 
     def _has_exclusive(self) -> bool:
-        """Return whether one that is handled alone is queued, or in line.
-
-        Looked at from the end, and only as far as was not looked at before: a
-        handler may ask again and again while a long queue waits.
-        """
-        found, seen = self._exclusive(), self._none_up_to()
-        if found is not None and self._is_exclusive(found):
-            return True
+        """Return whether one that is handled alone is queued, or in line."""
         if any(map(self._is_exclusive, self._control)):
             return True
-        latest: Envelope | None = None
-        for each in chain(reversed(self._line), reversed(self._queue)):
-            if each is seen:
-                break
-            if self._is_exclusive(each):
-                self._exclusive = weakref.ref(each)
-                return True
-            latest = latest or each
-        if latest is not None:
-            self._none_up_to = weakref.ref(latest)
-        return False
+        if self._lookout is None:
+            self._lookout = Lookout(self._is_exclusive)
+        return self._lookout.sees_any(chain(reversed(self.line), self._from_the_end()))
 
-    def _is_exclusive(self, envelope: Envelope) -> bool:
-        return type(envelope.message) in self.exclusive_types and envelope.place is self
+    def _from_the_end(self) -> Iterator[Envelope]:
+        """Yield what is queued, the last first, as what can be known again."""
+        queue = self.queue
+        for index in range(len(queue) - 1, -1, -1):
+            envelope = queue[index] = self._enveloped(queue[index])
+            yield envelope
+
+    def _is_exclusive(self, item: object) -> bool:
+        if not isinstance(item, Envelope):
+            return type(item) in self.exclusive_types
+        return type(item.message) in self.exclusive_types and item.place is self
 
     # --- the bell
 
@@ -393,18 +438,23 @@ class Mailbox:
             Nothing was taken.
         """
         self._parked = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._stop_waiting)
+        await trio.lowlevel.checkpoint_if_cancelled()
 
-        def leave(_: object) -> trio.lowlevel.Abort:
-            self._parked = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(leave)
+    def _stop_waiting(self, _: object) -> trio.lowlevel.Abort:
+        self._parked = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def ring(self) -> None:
-        """Wake the actor, if it waits, to look what there is to do."""
+        """Have the actor look what there is to do, whether it waits or works."""
+        self.has_rung = True
+        if self._parked is not None:
+            self._wake()
+
+    def _wake(self) -> None:
         parked, self._parked = self._parked, None
-        if parked is not None:
-            trio.lowlevel.reschedule(parked)
+        assert parked is not None
+        trio.lowlevel.reschedule(parked)
 
     def describe(self, envelopes: Sequence[Envelope]) -> Sequence[str]:
         """Say how many messages are before each of *envelopes*."""

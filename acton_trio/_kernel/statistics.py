@@ -106,7 +106,7 @@ def snapshot_of(
         None if failure is None else shown(failure),
         len(mailbox),
         mailbox.capacity,
-        mailbox.in_line,
+        len(mailbox.line),
         tuple(
             CurrentMessage(
                 name_of(each.activity.message_type),

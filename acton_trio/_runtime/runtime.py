@@ -296,6 +296,7 @@ class RuntimeCore:
             TypeError: If it has none of them, or one is asynchronous.
         """
         self.surroundings.panel.add(instrument)
+        self._stir()
 
     def remove_instrument(self, instrument: object) -> None:
         """Tell *instrument* nothing more, but the end of what it saw begin.
@@ -304,6 +305,11 @@ class RuntimeCore:
             KeyError: If it is not told anything, perhaps because it has raised.
         """
         self.surroundings.panel.remove(instrument)
+
+    def _stir(self) -> None:
+        """Have actors that are amid many messages tell of the next one."""
+        for seat in self.root.seats():
+            seat.mailbox.ring()
 
     async def shutdown_all(self) -> None:
         """Stop all actors, the last started first, and start no more.

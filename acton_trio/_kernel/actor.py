@@ -59,6 +59,11 @@ def _exclusive_types_of(behaviour: Behaviour) -> frozenset[type]:
     return frozenset(each for each in handlers if handlers[each].exclusive)
 
 
+def _plain_functions_of(behaviour: Behaviour) -> Mapping[type, Callable[..., Any]]:
+    handlers = behaviour.handlers.items()
+    return {kind: each.function for kind, each in handlers if each.is_plain}
+
+
 @attrs.frozen(eq=False)
 class Behaviour:
     """All that an actor does, by message type and turn of life.
@@ -79,6 +84,11 @@ class Behaviour:
         default=attrs.Factory(_exclusive_types_of, takes_self=True), init=False
     )
     """Those that are handled alone."""
+
+    plain: Mapping[type, Callable[..., Any]] = attrs.field(
+        default=attrs.Factory(_plain_functions_of, takes_self=True), init=False
+    )
+    """The functions that are given the message alone, and cannot wait."""
 
     def updated(self, other: Behaviour) -> Behaviour:
         """Return this, with what *other* does in its place where both do it."""

@@ -15,9 +15,10 @@ import attrs
 import trio
 
 from .activity import NO_HEADERS, Activity, current_activity
+from .actor import Behaviour
 from .envelope import Envelope
 from .gates import GATES
-from .handlers import Handler, HandlerTable, is_coroutine
+from .handlers import Handler, is_coroutine
 from .mailbox import Mailbox
 from .tally import Tally
 from .turn import answer
@@ -58,18 +59,15 @@ class Drain:
 
     mailbox: Mailbox
     model: object
-    handlers: HandlerTable
+    behaviour: Behaviour
     activity: Activity
     """Who acts meanwhile: one for all, as they cannot wait."""
 
     hands: Hands
-    _functions: Mapping[type, Callable[..., Any]] = attrs.field(init=False)
     _tally: Tally = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._tally = self.mailbox.tally
-        plain = (each for each in self.handlers.values() if each.is_plain)
-        self._functions = {each.message_type: each.function for each in plain}
 
     def run(self, most: int) -> Rest | None:
         """Handle messages until there are no more, or there is anything else to do.
@@ -78,8 +76,9 @@ class Drain:
             most: How many.
         """
         mailbox, model, activity = self.mailbox, self.model, self.activity
-        queue, line, tally = mailbox.queue, mailbox.line, self._tally
-        functions = self._functions if mailbox.panel.is_quiet and not GATES else _NONE
+        queue, tally = mailbox.queue, self._tally
+        is_simple = mailbox.panel.is_quiet and not GATES
+        functions = self.behaviour.plain if is_simple else _NONE
         kind: type = NoneType
         rest: Rest | None = None
         while most and queue and rest is None and not mailbox.has_rung:
@@ -91,7 +90,7 @@ class Drain:
                 rest = self._take_next()
                 continue
             queue.popleft()
-            if line:
+            if mailbox.line:
                 mailbox.admit()
             activity.message_type = kind
             try:
@@ -103,7 +102,7 @@ class Drain:
             if result is not None:
                 rest = self._rest_of(Envelope(message), result)
         if kind in functions:
-            self.hands.latest = self.handlers[kind]
+            self.hands.latest = self.behaviour.handlers[kind]
         # A task that they have started is not about the next message.
         activity.message_type = None
         return rest
@@ -113,7 +112,7 @@ class Drain:
         envelope = self.mailbox.head()
         if envelope is None:
             return None
-        handler = self.handlers.get(type(envelope.message))
+        handler = self.behaviour.handlers.get(type(envelope.message))
         if handler is None or not handler.is_plain or GATES:
             self.mailbox.has_rung = True
             return None
@@ -157,7 +156,7 @@ class Drain:
             return None
         # What is still to be awaited counts when that has ended.
         self._tally.handled -= 1
-        handler = self.handlers[type(envelope.message)]
+        handler = self.behaviour.handlers[type(envelope.message)]
         return handler.goes_on(result), envelope
 
     def _failed(self, envelope: Envelope, error: BaseException) -> None:

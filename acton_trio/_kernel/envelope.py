@@ -184,6 +184,12 @@ class Envelope:
     queued_at: float = attrs.field(init=False)
     """When it was queued, on trio's clock; not there unless somebody looks in."""
 
+    def is_pointless(self, now: float) -> bool:
+        """Return whether nobody waits for its reply any more, or its time is up."""
+        if self.ask is not None and not self.ask.is_open:
+            return True
+        return self.deadline <= now
+
     def blockers(self) -> Collection[Activity]:
         """Return the code that has to return before this is dealt with."""
         if self.place is None or (self.ask is not None and not self.ask.is_open):

@@ -10,10 +10,9 @@ look at it finds it in one.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Iterator, Sequence
-from itertools import chain
-from typing import Protocol, final
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from typing import Final, final
 
 import attrs
 import outcome
@@ -21,33 +20,25 @@ import trio
 
 from .._base.errors import ActorStoppedError
 from .._base.patience import MailboxFullError
-from .activity import Activity
+from .._base.util import never
+from .activity import Activity, Sleeper
+from .actor import Behaviour
 from .envelope import Envelope, Result
 from .gates import GATES, may_enter
 from .instruments import QUIET, Panel
+from .line import Line
 from .lookout import Lookout
 from .tally import Tally
 
-__all__ = ["Mailbox", "never"]
+__all__ = ["Mailbox"]
 
 
-def never() -> bool:
-    """Return ``False``: what is not asked for does not happen."""
-    return False
-
-
-class Work(Protocol):
-    """What an incarnation does, as far as a mailbox has to know."""
-
-    @property
-    def types(self) -> Collection[type]:
-        """The message types that are surely handled."""
-        ...
-
-    @property
-    def exclusive_types(self) -> Collection[type]:
-        """The message types that are handled alone."""
-        ...
+# Most actors never need some of these, and an empty one takes more than all the rest.
+_NO_QUEUE: Final[deque[object]] = deque(maxlen=0)
+_NO_CONTROL: Final[deque[Envelope]] = deque(maxlen=0)
+_NO_LINE: Final = Line()
+_NOBODY: Final[frozenset[Activity]] = frozenset()
+_NO_BEHAVIOUR: Final = Behaviour()
 
 
 @final
@@ -70,25 +61,22 @@ class Mailbox:
     panel: Panel = QUIET
     """Who looks in."""
 
-    exclusive_types: Collection[type] = attrs.field(default=(), init=False)
-    """The message types that are handled alone."""
-
     bare_types: Collection[type] = attrs.field(default=(), init=False)
     """The message types that may be queued bare."""
 
-    queue: deque[object] = attrs.field(factory=deque[object], init=False)
+    queue: deque[object] = attrs.field(default=_NO_QUEUE, init=False)
     """What waits, bare or in envelopes; one that has been withdrawn is a gap."""
 
     # Invariant: the line is empty, or the queue is full, or both are closed.
-    line: OrderedDict[Envelope, Callable[[Result], None] | None] = attrs.field(
-        factory=OrderedDict[Envelope, "Callable[[Result], None] | None"], init=False
-    )
-    """What waits for room, and who hears how that ends."""
+    line: Line = attrs.field(default=_NO_LINE, init=False)
+    """What waits for room."""
 
     has_rung: bool = attrs.field(default=False, init=False)
     """Whether there may be something else to do than to handle the next message."""
 
-    running: set[Activity] = attrs.field(factory=set[Activity], init=False)
+    running: set[Activity] | frozenset[Activity] = attrs.field(
+        default=_NOBODY, init=False
+    )
     """What of the actor's code runs, and holds up what is queued."""
 
     hold: Activity | None = attrs.field(default=None, init=False)
@@ -101,17 +89,19 @@ class Mailbox:
 
     # What its supervisor has to tell the actor: before all else, and no more
     # than the restart limits of its children allow.
-    _control: deque[Envelope] = attrs.field(factory=deque[Envelope], init=False)
+    control: deque[Envelope] = attrs.field(default=_NO_CONTROL, init=False)
     _gaps: int = attrs.field(default=0, init=False)
     _closed: Callable[[], ActorStoppedError] | None = attrs.field(
         default=None, init=False
     )
     _lookout: Lookout | None = attrs.field(default=None, init=False)
-    _parked: trio.lowlevel.Task | None = attrs.field(default=None, init=False)
+    behaviour: Behaviour = attrs.field(default=_NO_BEHAVIOUR, init=False)
+    # Who waits for the bell: the actor's task, or whoever has it begin.
+    _parked: trio.lowlevel.Task | Sleeper | None = attrs.field(default=None, init=False)
 
     def __len__(self) -> int:
         """Return how many messages wait to be handled."""
-        return self._size + len(self._control)
+        return self._size + len(self.control)
 
     @property
     def _size(self) -> int:
@@ -127,16 +117,32 @@ class Mailbox:
         """Whether a message more is queued at once."""
         return self._closed is None and self._size < self.capacity
 
-    def serve(self, work: Work, is_held: Callable[[], bool] = never) -> None:
+    def serve(self, behaviour: Behaviour, is_held: Callable[[], bool] = never) -> None:
         """Take note of what an incarnation does that now takes from here.
 
         Args:
-            work: What it does.
+            behaviour: What it does.
             is_held: Says whether it starts nothing before all that runs has ended.
         """
-        self.bare_types = () if self.is_closed else work.types
-        self.exclusive_types, self.is_held = work.exclusive_types, is_held
+        self.behaviour, self.is_held = behaviour, is_held
+        self._allow_bare()
         self._lookout = None
+
+    def _allow_bare(self) -> None:
+        has_queue = self.queue is not _NO_QUEUE
+        may_be = has_queue and self._closed is None
+        self.bare_types = self.behaviour.types if may_be else ()
+
+    def begin(self, activity: Activity) -> None:
+        """Note that code of the actor begins, which holds up what is queued."""
+        if isinstance(self.running, frozenset):
+            self.running = set()
+        self.running.add(activity)
+
+    def end(self, activity: Activity) -> None:
+        """Note that code of the actor has ended, or never begun."""
+        if not isinstance(self.running, frozenset):
+            self.running.discard(activity)
 
     # --- putting in
 
@@ -196,7 +202,7 @@ class Mailbox:
         )
 
         def leave_line(_: object) -> trio.lowlevel.Abort:
-            del self.line[envelope]
+            self.line.leave(envelope)
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(leave_line)
@@ -227,24 +233,31 @@ class Mailbox:
         """
         if self._closed is None:
             envelope.place = self
-            self._control.append(envelope)
+            if self.control is _NO_CONTROL:
+                self.control = deque()
+            self.control.append(envelope)
             self.ring()
         return self._closed is None
 
     def drop_urgent(self, is_moot: Callable[[object], bool]) -> None:
         """Drop what was put in as urgent and *is_moot* now."""
-        kept = [each for each in self._control if not is_moot(each.message)]
-        self._control = deque(kept)
+        kept = [each for each in self.control if not is_moot(each.message)]
+        self.control = deque(kept)
 
     def _stand_in_line(
         self, envelope: Envelope, admitted: Callable[[Result], None] | None
     ) -> None:
         """Have *envelope* wait for room; *admitted* hears how that ends."""
         envelope.place = self
-        self.line[envelope] = admitted
+        if self.line is _NO_LINE:
+            self.line = Line()
+        self.line.stand(envelope, admitted)
 
     def _append(self, envelope: Envelope) -> None:
         envelope.place = self
+        if self.queue is _NO_QUEUE:
+            self.queue = deque()
+            self._allow_bare()
         self.queue.append(envelope)
         if self.panel.is_watching:
             envelope.queued_at = trio.current_time()
@@ -253,11 +266,11 @@ class Mailbox:
 
     def queued(self) -> Sequence[Envelope]:
         """Return what is in the queue, the next to be handled first."""
-        return [*self._control, *self._without_gaps()]
+        return [*self.control, *self._without_gaps()]
 
     def _without_gaps(self) -> Sequence[Envelope]:
         """Put all that is queued in envelopes, close the gaps, and return it."""
-        envelopes = [self._enveloped(each) for each in self.queue]
+        envelopes = [self.enveloped(each) for each in self.queue]
         kept = [each for each in envelopes if each.place is self]
         # In place, as the actor may be amid it.
         self.queue.clear()
@@ -265,7 +278,8 @@ class Mailbox:
         self._gaps = 0
         return kept
 
-    def _enveloped(self, item: object) -> Envelope:
+    def enveloped(self, item: object) -> Envelope:
+        """Return what is queued in an envelope, if it is not in one."""
         if type(item) is Envelope:
             return item
         envelope = Envelope(item)
@@ -286,12 +300,12 @@ class Mailbox:
 
     def head(self) -> Envelope | None:
         """Return the next envelope without taking it; ``None`` if there is none."""
-        if self._control:
-            return self._control[0]
+        if self.control:
+            return self.control[0]
         queue = self.queue
         while queue:
             first = queue[0]
-            envelope = first if isinstance(first, Envelope) else self._enveloped(first)
+            envelope = first if isinstance(first, Envelope) else self.enveloped(first)
             queue[0] = envelope
             if envelope.place is self:
                 return envelope
@@ -301,10 +315,10 @@ class Mailbox:
 
     def take(self) -> Envelope:
         """Take out the envelope that `head` returned."""
-        if self._control:
-            envelope = self._control.popleft()
+        if self.control:
+            envelope = self.control.popleft()
             # There is more of this before all the rest.
-            self.has_rung |= bool(self._control)
+            self.has_rung |= bool(self.control)
         else:
             head = self.queue.popleft()
             assert isinstance(head, Envelope)
@@ -317,6 +331,7 @@ class Mailbox:
     def put_back(self, envelope: Envelope) -> None:
         """Put *envelope* at the head again: its handler never took its first step."""
         envelope.place = self
+        # It has been in it, so there is one.
         self.queue.appendleft(envelope)
 
     def give_up(self, envelope: Envelope) -> None:
@@ -328,7 +343,7 @@ class Mailbox:
         """Take *envelope* out, which is queued or in line, and will never run."""
         envelope.place = None
         if envelope in self.line:
-            del self.line[envelope]
+            self.line.leave(envelope)
             return
         # It stays in the queue as a gap, which `head` skips: searching the
         # queue would make it quadratic to time out a full one.
@@ -341,7 +356,7 @@ class Mailbox:
 
     def admit(self) -> None:
         """Let the next one in line in, now that there is room for it."""
-        envelope, admitted = self.line.popitem(last=False)
+        envelope, admitted = self.line.first()
         self._append(envelope)
         if admitted is not None:
             admitted(outcome.Value(None))
@@ -355,19 +370,12 @@ class Mailbox:
         """
         self._closed = why
         self.bare_types = ()
-        while self.line:
-            envelope, admitted = self.line.popitem(last=False)
-            envelope.place = None
-            error = outcome.Error(why())
-            if admitted is not None:
-                admitted(error)
-            elif envelope.ask is not None:
-                envelope.ask.settle(error)
+        self.line.close(why)
 
     def empty(self) -> list[Envelope]:
         """Take out and return all that is queued."""
         left = [*self.queued()]
-        self._control.clear()
+        self.control.clear()
         self.queue.clear()
         for envelope in left:
             envelope.place = None
@@ -394,42 +402,15 @@ class Mailbox:
             return running
         if len(running) >= self.max_concurrency == 1:
             return running
-        return running if self._is_behind_exclusive(envelope) else ()
-
-    def _is_behind_exclusive(self, envelope: Envelope) -> bool:
-        # Room is needed for what was sent, not yet a turn of its own.
-        if envelope.ask is not None and type(envelope.message) in self.exclusive_types:
-            return True
-        if envelope.place is not self:
-            return self._has_exclusive()
-        for each in chain(self._control, self.queue, self.line):
-            if each is envelope:
-                return False
-            if self._is_exclusive(each):
-                return True
-        return False
-
-    def _has_exclusive(self) -> bool:
-        """Return whether one that is handled alone is queued, or in line."""
-        if any(map(self._is_exclusive, self._control)):
-            return True
         if self._lookout is None:
-            self._lookout = Lookout(self._is_exclusive)
-        return self._lookout.sees_any(chain(reversed(self.line), self._from_the_end()))
-
-    def _from_the_end(self) -> Iterator[Envelope]:
-        """Yield what is queued, the last first, as what can be known again."""
-        queue = self.queue
-        for index in range(len(queue) - 1, -1, -1):
-            envelope = queue[index] = self._enveloped(queue[index])
-            yield envelope
-
-    def _is_exclusive(self, item: object) -> bool:
-        if not isinstance(item, Envelope):
-            return type(item) in self.exclusive_types
-        return type(item.message) in self.exclusive_types and item.place is self
+            self._lookout = Lookout(self)
+        return running if self._lookout.has_before(envelope) else ()
 
     # --- the bell
+
+    def attend(self, sleeper: Sleeper) -> None:
+        """Have *sleeper* roused when the bell rings, as there is no task that waits."""
+        self._parked = sleeper
 
     async def wait(self) -> None:
         """Wait until the bell rings; only the actor itself waits here.
@@ -453,8 +434,10 @@ class Mailbox:
 
     def _wake(self) -> None:
         parked, self._parked = self._parked, None
-        assert parked is not None
-        trio.lowlevel.reschedule(parked)
+        if isinstance(parked, trio.lowlevel.Task):
+            trio.lowlevel.reschedule(parked)
+        elif parked is not None:
+            parked.rouse()
 
     def describe(self, envelopes: Sequence[Envelope]) -> Sequence[str]:
         """Say how many messages are before each of *envelopes*."""

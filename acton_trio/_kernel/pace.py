@@ -12,7 +12,9 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol, final
 
-__all__ = ["Budget", "changed", "new_budget", "new_turns"]
+import trio
+
+__all__ = ["Budget", "breathe", "changed", "new_budget", "new_turns"]
 
 # A send that finds room need not switch tasks, but somebody who only ever
 # sends must not keep all others from running.
@@ -75,6 +77,18 @@ class _TimedBudget:
 
 def _counted() -> Iterator[int]:
     return itertools.cycle([*range(1, _SENDS_PER_SWITCH), 0])
+
+
+async def breathe(turns: Iterator[int]) -> None:
+    """Check for cancellation, and let others run when *turns* says so.
+
+    Cancellation:
+        Nothing has happened.
+    """
+    if next(turns):
+        await trio.lowlevel.checkpoint_if_cancelled()
+    else:
+        await trio.lowlevel.checkpoint()
 
 
 new_turns: Callable[[], Iterator[int]] = _counted

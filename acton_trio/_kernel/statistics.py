@@ -102,7 +102,7 @@ def snapshot_of(
         seat.id,
         seat.state,
         seat.generation,
-        seat.restarts_in_window(),
+        seat.restarts_in_window,
         None if failure is None else shown(failure),
         len(mailbox),
         mailbox.capacity,

@@ -18,7 +18,7 @@ from .._policy.delivery import Delivery, Terms
 from .._policy.spec import ChildSpec
 from .._supervision.supervisor import Supervisor
 
-__all__ = ["IdleActor", "Plan"]
+__all__ = ["IdleActor", "Plan", "declared_by"]
 
 ModelT = TypeVar("ModelT")
 MessageT = TypeVar("MessageT")
@@ -49,9 +49,6 @@ class Plan:
     mailbox_capacity: int = attrs.field(validator=_from_one)
     max_concurrency: int = attrs.field(validator=_from_one)
     spec: ChildSpec = attrs.field(factory=ChildSpec)
-    must_be_declared: bool = False
-    """Whether a model whose class is not decorated is a mistake."""
-
     exposed_as: bool | str = attrs.field(default=False, validator=_exposed)
     """The name that peers know it by, or whether that is its own."""
 
@@ -203,20 +200,29 @@ class IdleActor(Generic[ModelT]):
         )
 
     def _behaviour_of(self, model: object) -> Behaviour:
-        declared = behaviour_of(type(model))
-        if declared is None and self._plan.must_be_declared:
-            name = name_of(type(model))
-            msg = (
-                f"{name} is not an actor: decorate the class with @actor, or put "
-                f"one together with runtime.new_actor({name})"
-            )
-            raise TypeError(msg)
-        return (declared or Behaviour()).updated(self._added)
+        return (behaviour_of(type(model)) or Behaviour()).updated(self._added)
 
     def _refuse_started(self) -> None:
         if self._has_started:
             msg = "this actor has started: put it together before, or build another"
             raise RuntimeError(msg)
+
+
+def declared_by(model: object) -> Behaviour:
+    """Return what the class of *model* declares.
+
+    Raises:
+        TypeError: If it declares nothing.
+    """
+    behaviour = behaviour_of(type(model))
+    if behaviour is None:
+        name = name_of(type(model))
+        msg = (
+            f"{name} is not an actor: decorate the class with @actor, or put "
+            f"one together with runtime.new_actor({name})"
+        )
+        raise TypeError(msg)
+    return behaviour
 
 
 publish_names(globals(), ["IdleActor"])

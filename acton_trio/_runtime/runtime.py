@@ -34,7 +34,7 @@ from .._policy.spec import ChildSpec
 from .._policy.strategies import Escalation, SupervisionStrategy
 from .._services.broker import Broker
 from .._supervision.supervisor import Supervisor
-from .builder import IdleActor, Plan
+from .builder import IdleActor, Plan, declared_by
 from .config import Config
 from .exposure import Exposure
 from .shutdown import Overseer, ShutdownReport
@@ -48,11 +48,20 @@ HandleT = TypeVar("HandleT", bound=ActorHandle)
 _DEFAULT_LIMIT: Final = RestartLimit()
 
 
+_USUAL_SPEC: Final = ChildSpec(restart_limit=_DEFAULT_LIMIT)
+
 _ALREADY_BUILT: Final = (
     "what runtime.new_actor returned has its arguments and options already.\n"
     "  correct: await idle.start()\n"
     "  correct: await handle.supervise(idle)"
 )
+
+
+def _spec_of(**supervision: Any) -> ChildSpec:
+    usual = all(
+        value is getattr(_USUAL_SPEC, name) for name, value in supervision.items()
+    )
+    return _USUAL_SPEC if usual else ChildSpec(**supervision)
 
 
 class Door(Protocol):
@@ -179,10 +188,10 @@ class RuntimeCore:
             if args or options:
                 raise TypeError(_ALREADY_BUILT)
             return await factory.start_under(supervisor)
-        plan = attrs.evolve(self._plan(factory, **options), must_be_declared=True)
+        plan = self._plan(factory, **options)
         build = typing.cast("Callable[..., object]", factory)
-        idle = IdleActor(partial(build, *args), plan, partial(place, self))
-        return await idle.start_under(supervisor)
+        recipe = Recipe(partial(build, *args) if args else build, declared_by)
+        return await place(self, supervisor, plan, recipe, ActorHandle)
 
     def new_actor(
         self,
@@ -235,7 +244,7 @@ class RuntimeCore:
             getattr(factory, "__name__", ""),
             mailbox_capacity,
             max_concurrency,
-            ChildSpec(**supervision),
+            _spec_of(**supervision),
             exposed_as=expose,
         )
 
@@ -422,8 +431,7 @@ async def place(
     name = plan.name or runtime.made_up_name(plan.stem, supervisor)
     path = supervisor.path_of(name)
     if supervisor.seat is None:
-        identifier = type_id("", time.time_ns() // 1_000_000, secrets.randbits(74))
-        ern = ern_of(name, identifier)
+        ern: str | Callable[[str], str] = _new_ern
     else:
         ern = f"{supervisor.seat.id}/{name}"
     panel = runtime.surroundings.panel
@@ -434,6 +442,11 @@ async def place(
         exposed_as = path if plan.exposed_as is True else plan.exposed_as
         await _expose_or_stop(runtime, exposed_as, handle)
     return handle
+
+
+def _new_ern(name: str) -> str:
+    milliseconds = time.time_ns() // 1_000_000
+    return ern_of(name, type_id("", milliseconds, secrets.randbits(74)))
 
 
 async def _expose_or_stop(runtime: RuntimeCore, name: str, handle: ActorHandle) -> None:

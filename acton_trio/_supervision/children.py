@@ -39,6 +39,18 @@ class Keeper(Spawner, Protocol):
         """Hear that an incarnation of the child takes messages."""
         ...
 
+    def run(self, child: Child, cell: Cell) -> None:
+        """Have the task of an incarnation of the child begin."""
+        ...
+
+    def recall(self, child: Child) -> None:
+        """Call its next incarnation off, if one is waited for."""
+        ...
+
+    def comes_before(self, child: Child) -> bool:
+        """Return whether it is the turn of others yet to end."""
+        ...
+
     async def may_clean_up(self, child: Child) -> None:
         """Wait until it is its turn to run what is left of its life."""
         ...
@@ -76,8 +88,10 @@ class Child:
     """Tells the order in which the children of one supervisor were started."""
 
     window: RestartWindow = attrs.field(init=False)
-    settled: trio.Event = attrs.field(factory=trio.Event, init=False)
-    """Set once it has started, or failed to."""
+    is_settled: bool = attrs.field(default=False, init=False)
+    """Whether it has started, or failed to."""
+
+    _is_settled: trio.Event | None = attrs.field(default=None, init=False)
 
     start_failure: BaseException | None = attrs.field(default=None, init=False)
     """What its starter is told, if it did not start."""
@@ -110,15 +124,35 @@ class Child:
 
     def __attrs_post_init__(self) -> None:
         self.window = RestartWindow(self.spec.restart_limit)
-        self.seat.restarts_in_window = self._restarts_in_window
 
-    def _restarts_in_window(self) -> int:
+    @property
+    def restarts_in_window(self) -> int:
+        """How often it was restarted lately, as its restart limit counts."""
         return self.window.count(trio.current_time())
+
+    def recall(self) -> None:
+        """Call the next incarnation off, if one is waited for."""
+        self.keeper.recall(self)
+
+    def settle(self) -> None:
+        """Note that it has started, or failed to."""
+        self.is_settled = True
+        if self._is_settled is not None:
+            self._is_settled.set()
+
+    async def wait_settled(self) -> None:
+        """Wait until it has started, or failed to.
+
+        Cancellation:
+            Only the waiting ends.
+        """
+        self._is_settled = trio.Event()
+        await self._is_settled.wait()
 
     @property
     def has_started(self) -> bool:
         """Whether it has started, and is not down."""
-        return self.settled.is_set() and self.start_failure is None
+        return self.is_settled and self.start_failure is None
 
     def as_sibling(self) -> Sibling[Child]:
         """Return what a plan for a restart has to know of it."""
@@ -163,11 +197,11 @@ class Child:
 
         A first start that an order to stop has overtaken is none.
         """
-        if self.settled.is_set():
+        if self.is_settled:
             self.seat.generation += 1
         elif self.keeper.is_closing or self.seat.stop_ordered:
             return
-        self.settled.set()
+        self.settle()
         self.window.started(trio.current_time())
         self.seat.enter(ActorState.RUNNING)
         panel, seat = self.seat.surroundings.panel, self.seat
@@ -182,6 +216,15 @@ class Child:
         Whoever stops an actor a moment later does not make it another failure.
         """
         self.failed_late |= self.keeper.is_closing or self.seat.stop_ordered
+
+    def run(self, cell: Cell) -> None:
+        """Have the task of *cell* begin."""
+        self.keeper.run(self, cell)
+
+    @property
+    def comes_later(self) -> bool:
+        """Whether it is not its turn yet to run what is left of its life."""
+        return self.keeper.comes_before(self)
 
     async def may_clean_up(self) -> None:
         """Wait until it is its turn to run what is left of its life."""

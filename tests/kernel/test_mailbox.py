@@ -346,6 +346,7 @@ async def test_message_with_nothing_beside_it_is_queued_bare(
     """Plain code's messages need no envelope, unless somebody looks in."""
     async with acton.open_runtime() as runtime:
         handle = await runtime.start(Pad)
+        handle.send_nowait(Note("first"))
         queue = handle._seat.mailbox.queue
         handle.send_nowait(Note("bare"))
         assert queue[-1] == Note("bare")

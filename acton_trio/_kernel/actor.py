@@ -40,6 +40,7 @@ HookName = Literal[
 
 _BEHAVIOUR: Final = "__acton_behaviour__"
 _HOOK: Final = "__acton_hook__"
+_START_HOOKS: Final = frozenset({"lifespan", "before_start", "after_start"})
 
 
 @attrs.frozen(eq=False)
@@ -89,6 +90,11 @@ class Behaviour:
         default=attrs.Factory(_plain_functions_of, takes_self=True), init=False
     )
     """The functions that are given the message alone, and cannot wait."""
+
+    @property
+    def has_start_hooks(self) -> bool:
+        """Whether something of the actor runs before it takes messages."""
+        return not _START_HOOKS.isdisjoint(self.hooks)
 
     def updated(self, other: Behaviour) -> Behaviour:
         """Return this, with what *other* does in its place where both do it."""

@@ -34,7 +34,7 @@ from collections.abc import (
     Collection,
     Mapping,
 )
-from contextvars import Context, copy_context
+from contextvars import Context
 from functools import partial
 from typing import Any, Final, TypeVarTuple, final
 
@@ -45,9 +45,11 @@ from .._base.errors import ActorStoppedError
 from .._base.util import name_of, note, shown
 from .activity import NO_HEADERS, Activity, current_activity
 from .actor import Behaviour, Hook
+from .background import Background
 from .dispatcher import Dispatcher
 from .handle import ActorHandle
 from .parting import part
+from .recipe import Recipe
 from .seat import ActorState, Seat
 from .spans import Spans
 from .spawner import Parent, Spawner
@@ -55,25 +57,12 @@ from .stage import Stage
 from .turn import Turn
 from .verdicts import Verdicts
 
-__all__ = ["Cell", "Recipe"]
+__all__ = ["Cell"]
 
 Ts = TypeVarTuple("Ts")
 
 
-@final
-@attrs.frozen(eq=False)
-class Recipe:
-    """How to make the incarnations of one actor; lives as long as its seat."""
-
-    build: Callable[[], object]
-    """Makes the model, the object that holds an incarnation's state."""
-
-    behaviour_of: Callable[[object], Behaviour]
-    """Tells what a model of this kind does, or raises `TypeError`."""
-
-
 _NO_BEHAVIOUR: Final = Behaviour()
-_START_HOOKS: Final = frozenset({"lifespan", "before_start", "after_start"})
 
 
 @final
@@ -111,15 +100,11 @@ class Cell:
     """Whether a lifespan is being entered, which only *whole* is around."""
 
     _has_worked: bool = attrs.field(default=False, init=False)
-    # Background tasks of a lifespan that is being entered.
-    _early: list[Callable[[trio.Nursery], None]] | None = attrs.field(
-        default=None, init=False
-    )
+    _background: Background | None = attrs.field(default=None, init=False)
     _due: float = attrs.field(default=math.inf, init=False)
     _awaits_children: bool = attrs.field(default=False, init=False)
     _made_stage: Stage | None = attrs.field(default=None, init=False)
     _dispatcher: Dispatcher | None = attrs.field(default=None, init=False)
-    _crew: trio.Nursery | None = attrs.field(default=None, init=False)
     _made_spans: Spans | None = attrs.field(default=None, init=False)
 
     @property
@@ -260,37 +245,25 @@ class Cell:
         """
         if self._has_worked:
             raise ActorStoppedError(self.seat.name, "has ended, and starts no tasks")
-        task = partial(self._start_background, async_fn, args, headers)
-        if self._crew is not None:
-            task(self._crew)
-        elif self._early is not None:
-            self._early.append(task)
-        else:
-            self._early = [task]
-
-    def _start_background(
-        self,
-        async_fn: Callable[[*Ts], Awaitable[object]],
-        args: tuple[*Ts],
-        headers: Mapping[str, str],
-        crew: trio.Nursery,
-    ) -> None:
+        if self._background is None:
+            self._background = Background()
+        work = partial(self._stage.background, async_fn, args, headers)
         name = f"{self.seat.name}: {name_of(async_fn)}"
-        crew.start_soon(
-            self._parted, self._stage.background, async_fn, args, headers, name=name
-        )
+        self._background.start(partial(self._parted, work), name)
 
     # --- its life
 
     def begin(self) -> None:
         """Build the model; take messages at once if no hook is to run before that."""
-        self._context = copy_context()
-        try:
-            self._context.run(self._build)
-        except BaseException as error:  # noqa: BLE001 - its task raises it again
-            note(error, f"in {self.seat.name}, its factory")
-            self._birth_failure = error
-        if self._birth_failure or not _START_HOOKS.isdisjoint(self._behaviour.hooks):
+        newborn = self.recipe.make()
+        self._context, self._model = newborn.context, newborn.model
+        if newborn.failure is not None:
+            self._birth_failure = newborn.failure
+            note(newborn.failure, f"in {self.seat.name}, its factory")
+        if newborn.behaviour is not None:
+            self._behaviour = newborn.behaviour
+            self.seat.learn(newborn.behaviour)
+        if self._birth_failure or self._behaviour.has_start_hooks:
             self.rouse()
             return
         self.seat.mailbox.serve(self._behaviour)
@@ -298,13 +271,6 @@ class Cell:
         self.seat.mailbox.attend(self)
         if self._is_to_end() or len(self.seat.mailbox):
             self.rouse()
-
-    def _build(self) -> None:
-        if current_activity.get() is not None:
-            current_activity.set(None)
-        self._model = self.recipe.build()
-        self._behaviour = self.recipe.behaviour_of(self._model)
-        self._note_behaviour()
 
     def rouse(self) -> None:
         """Have its task begin."""
@@ -351,28 +317,16 @@ class Cell:
             if self.failures:
                 raise self.failures[0]
 
-    def _note_behaviour(self) -> None:
-        """Have the seat know what this incarnation handles, and subscribes to.
-
-        What is declared is subscribed to once: it survives restarts, as does
-        what was made of it since.
-        """
-        self.seat.handlers = handlers = self._behaviour.handlers
-        for message_type, handler in handlers.items():
-            if handler.terms is not None and self.seat.declares(message_type):
-                exchange = self.seat.surroundings.exchange
-                exchange.subscribe_actor(self.seat, message_type, handler.terms)
-
     async def _working_life(self) -> None:
         if not (self.has_started and await self._works_lightly()):
             with self._spans.work:
-                async with trio.open_nursery() as self._crew:
-                    while self._early:
-                        self._early.pop(0)(self._crew)
+                async with trio.open_nursery() as crew:
+                    if self._background is not None:
+                        self._background.begin(crew)
                     # The nursery would wrap what is raised in here in a group.
-                    await self._parted(self._work_through, self._crew)
-                    self._crew.cancel_scope.cancel(reason=f"{self.seat.name} has ended")
-        self._crew, self._has_worked = None, True
+                    await self._parted(self._work_through, crew)
+                    crew.cancel_scope.cancel(reason=f"{self.seat.name} has ended")
+        self._has_worked = True
         if self._dispatcher is not None:
             self._dispatcher.settle_errands()
             self._dispatcher.put_back()

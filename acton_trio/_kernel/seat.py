@@ -13,6 +13,7 @@ import trio
 from .._base.errors import ActorStoppedError, AskCycleError
 from .._base.util import publish_names
 from .activity import Activity, Wait
+from .actor import Behaviour
 from .envelope import Ask
 from .handlers import HandlerTable
 from .mailbox import Mailbox
@@ -154,8 +155,19 @@ class Seat:
         """How often its actor was restarted lately, as its restart limit counts."""
         return 0 if self.holder is None else self.holder.restarts_in_window
 
-    def declares(self, message_type: type) -> bool:
-        """Note that *message_type* is subscribed to; return whether it was not yet."""
+    def learn(self, behaviour: Behaviour) -> None:
+        """Take note of what an incarnation handles, and subscribes to.
+
+        What is declared is subscribed to once: it survives restarts, as does
+        what was made of it since.
+        """
+        self.handlers = behaviour.handlers
+        for message_type, handler in behaviour.handlers.items():
+            if handler.terms is not None and self._is_new(message_type):
+                exchange = self.surroundings.exchange
+                exchange.subscribe_actor(self, message_type, handler.terms)
+
+    def _is_new(self, message_type: type) -> bool:
         if self._declared is None:
             self._declared = set()
         is_new = message_type not in self._declared

@@ -9,10 +9,10 @@ import attrs
 
 from .._base.util import name_of, publish_names, shown
 from .._kernel.actor import Behaviour, HookName, behaviour_of, make_hook
-from .._kernel.cell import Recipe
 from .._kernel.context import Context
 from .._kernel.handle import ActorHandle
 from .._kernel.handlers import Handler, make_error_handler, make_handler
+from .._kernel.recipe import Recipe
 from .._kernel.seat import Seat
 from .._policy.delivery import Delivery, Terms
 from .._policy.spec import ChildSpec

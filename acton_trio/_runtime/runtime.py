@@ -19,10 +19,11 @@ from .._base.errors import ActorStoppedError, AskCycleError
 from .._base.ids import check_name, ern_of, type_id
 from .._base.util import name_of, shown
 from .._kernel.activity import current_activity, waiting_activity
-from .._kernel.cell import Cell, Recipe
+from .._kernel.cell import Cell
 from .._kernel.handle import ActorHandle
 from .._kernel.mailbox import Mailbox
 from .._kernel.options import StartOptions
+from .._kernel.recipe import Recipe
 from .._kernel.seat import Seat
 from .._kernel.spawner import Idle
 from .._kernel.statistics import RuntimeSnapshot

@@ -8,9 +8,10 @@ from typing import Protocol, final
 import attrs
 import trio
 
-from .._kernel.cell import Cell, Recipe
+from .._kernel.cell import Cell
 from .._kernel.events import ActorStarted, ActorStopped
 from .._kernel.handle import ActorHandle
+from .._kernel.recipe import Recipe
 from .._kernel.seat import ActorState, Seat
 from .._kernel.spawner import Spawner
 from .._kernel.statistics import ActorSnapshot

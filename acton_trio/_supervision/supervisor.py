@@ -23,10 +23,11 @@ from .._base.errors import (
 )
 from .._kernel import pace
 from .._kernel.activity import Activity, waiting
-from .._kernel.cell import Cell, Recipe
+from .._kernel.cell import Cell
 from .._kernel.envelope import Envelope
 from .._kernel.handle import ActorHandle, seat_of
 from .._kernel.options import StartOptions
+from .._kernel.recipe import Recipe
 from .._kernel.seat import ActorState, Seat
 from .._kernel.spawner import Idle
 from .._kernel.statistics import ActorSnapshot

@@ -100,7 +100,7 @@ class Cell:
     """Whether a lifespan is being entered, which only *whole* is around."""
 
     _has_worked: bool = attrs.field(default=False, init=False)
-    _background: Background | None = attrs.field(default=None, init=False)
+    _made_background: Background | None = attrs.field(default=None, init=False)
     _due: float = attrs.field(default=math.inf, init=False)
     _awaits_children: bool = attrs.field(default=False, init=False)
     _made_stage: Stage | None = attrs.field(default=None, init=False)
@@ -119,6 +119,12 @@ class Cell:
                 self._model,
             )
         return self._made_stage
+
+    @property
+    def _tasks(self) -> Background:
+        if self._made_background is None:
+            self._made_background = Background()
+        return self._made_background
 
     @property
     def _spans(self) -> Spans:
@@ -245,11 +251,9 @@ class Cell:
         """
         if self._has_worked:
             raise ActorStoppedError(self.seat.name, "has ended, and starts no tasks")
-        if self._background is None:
-            self._background = Background()
         work = partial(self._stage.background, async_fn, args, headers)
         name = f"{self.seat.name}: {name_of(async_fn)}"
-        self._background.start(partial(self._parted, work), name)
+        self._tasks.start(partial(self._parted, work), name)
 
     # --- its life
 
@@ -321,8 +325,7 @@ class Cell:
         if not (self.has_started and await self._works_lightly()):
             with self._spans.work:
                 async with trio.open_nursery() as crew:
-                    if self._background is not None:
-                        self._background.begin(crew)
+                    self._tasks.begin(crew)
                     # The nursery would wrap what is raised in here in a group.
                     await self._parted(self._work_through, crew)
                     crew.cancel_scope.cancel(reason=f"{self.seat.name} has ended")

@@ -66,7 +66,7 @@ _NO_BEHAVIOUR: Final = Behaviour()
 
 
 @final
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)
 class Cell:
     """One incarnation of an actor; lives from its factory to its last hook."""
 

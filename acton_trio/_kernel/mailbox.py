@@ -38,6 +38,7 @@ _NO_QUEUE: Final[deque[object]] = deque(maxlen=0)
 _NO_CONTROL: Final[deque[Envelope]] = deque(maxlen=0)
 _NO_LINE: Final = Line()
 _NOBODY: Final[frozenset[Activity]] = frozenset()
+_NO_TALLY: Final = Tally()
 _NO_BEHAVIOUR: Final = Behaviour()
 
 
@@ -85,7 +86,8 @@ class Mailbox:
     is_held: Callable[[], bool] = attrs.field(default=never, init=False)
     """Whether nothing may start before all that runs has ended."""
 
-    tally: Tally = attrs.field(factory=Tally, init=False)
+    tally: Tally = attrs.field(default=_NO_TALLY, init=False)
+    """What is counted; nothing is before the first message."""
 
     # What its supervisor has to tell the actor: before all else, and no more
     # than the restart limits of its children allow.
@@ -235,6 +237,7 @@ class Mailbox:
             envelope.place = self
             if self.control is _NO_CONTROL:
                 self.control = deque()
+                self._need_queue()
             self.control.append(envelope)
             self.ring()
         return self._closed is None
@@ -255,14 +258,17 @@ class Mailbox:
 
     def _append(self, envelope: Envelope) -> None:
         envelope.place = self
-        if self.queue is _NO_QUEUE:
-            self.queue = deque()
-            self._allow_bare()
+        self._need_queue()
         self.queue.append(envelope)
         if self.panel.is_watching:
             envelope.queued_at = trio.current_time()
         if self._parked is not None:
             self._wake()
+
+    def _need_queue(self) -> None:
+        if self.queue is _NO_QUEUE:
+            self.queue, self.tally = deque(), Tally()
+            self._allow_bare()
 
     def queued(self) -> Sequence[Envelope]:
         """Return what is in the queue, the next to be handled first."""

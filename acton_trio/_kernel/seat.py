@@ -92,7 +92,7 @@ class Holder(Protocol):
 
 
 @final
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)
 class Seat:
     """A named place with a mailbox, where one incarnation after another sits."""
 

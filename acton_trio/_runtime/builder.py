@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import lru_cache
 from typing import Any, Generic, Self, TypeVar, final
 
 import attrs
@@ -18,7 +19,7 @@ from .._policy.delivery import Delivery, Terms
 from .._policy.spec import ChildSpec
 from .._supervision.supervisor import Supervisor
 
-__all__ = ["IdleActor", "Plan", "declared_by"]
+__all__ = ["IdleActor", "Plan", "declared_by", "recipe_for"]
 
 ModelT = TypeVar("ModelT")
 MessageT = TypeVar("MessageT")
@@ -223,6 +224,15 @@ def declared_by(model: object) -> Behaviour:
         )
         raise TypeError(msg)
     return behaviour
+
+
+@lru_cache(maxsize=256)
+def recipe_for(model_class: type) -> Recipe:
+    """Return how to make actors of *model_class*, which is called with nothing.
+
+    One for all of them: it would be a twentieth of what an idle actor takes.
+    """
+    return Recipe(model_class, declared_by)
 
 
 publish_names(globals(), ["IdleActor"])

@@ -35,7 +35,7 @@ from .._policy.spec import ChildSpec
 from .._policy.strategies import Escalation, SupervisionStrategy
 from .._services.broker import Broker
 from .._supervision.supervisor import Supervisor
-from .builder import IdleActor, Plan, declared_by
+from .builder import IdleActor, Plan, declared_by, recipe_for
 from .config import Config
 from .exposure import Exposure
 from .shutdown import Overseer, ShutdownReport
@@ -191,7 +191,10 @@ class RuntimeCore:
             return await factory.start_under(supervisor)
         plan = self._plan(factory, **options)
         build = typing.cast("Callable[..., object]", factory)
-        recipe = Recipe(partial(build, *args) if args else build, declared_by)
+        if isinstance(factory, type) and not args:
+            recipe = recipe_for(factory)
+        else:
+            recipe = Recipe(partial(build, *args), declared_by)
         return await place(self, supervisor, plan, recipe, ActorHandle)
 
     def new_actor(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Protocol, final
 
@@ -72,7 +73,7 @@ class Keeper(Spawner, Protocol):
 
 
 @final
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)
 class Child:
     """One actor of a supervisor; lives as long as its seat.
 
@@ -88,7 +89,8 @@ class Child:
     number: int = attrs.field(default=0, init=False)
     """Tells the order in which the children of one supervisor were started."""
 
-    window: RestartWindow = attrs.field(init=False)
+    _window: RestartWindow | None = attrs.field(default=None, init=False)
+    _runs_since: float = attrs.field(default=math.inf, init=False)
     is_settled: bool = attrs.field(default=False, init=False)
     """Whether it has started, or failed to."""
 
@@ -123,13 +125,27 @@ class Child:
     spawner: Keeper | None = attrs.field(default=None, init=False)
     """Who runs the children of its incarnation, if it has or had any."""
 
-    def __attrs_post_init__(self) -> None:
-        self.window = RestartWindow(self.spec.restart_limit)
+    @property
+    def window(self) -> RestartWindow:
+        """Its recent restarts."""
+        if self._window is None:
+            self._window = RestartWindow(self.spec.restart_limit)
+        return self._window
 
     @property
     def restarts_in_window(self) -> int:
         """How often it was restarted lately, as its restart limit counts."""
-        return self.window.count(trio.current_time())
+        return 0 if self._window is None else self._window.count(trio.current_time())
+
+    def next_backoff(self, chance: float) -> float | None:
+        """Count a restart, and return how long it waits; ``None``: one too many.
+
+        Args:
+            chance: From 0 to 1, for the jitter.
+        """
+        self.window.started(self._runs_since)
+        self._runs_since = math.inf
+        return self.window.next_backoff(trio.current_time(), chance)
 
     def recall(self) -> None:
         """Call the next incarnation off, if one is waited for."""
@@ -203,7 +219,7 @@ class Child:
         elif self.keeper.is_closing or self.seat.stop_ordered:
             return
         self.settle()
-        self.window.started(trio.current_time())
+        self._runs_since = trio.current_time()
         self.seat.enter(ActorState.RUNNING)
         panel, seat = self.seat.surroundings.panel, self.seat
         if panel.actor_started:

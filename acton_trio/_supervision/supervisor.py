@@ -273,7 +273,7 @@ class Supervisor:
 
     def _restart(self, child: Child) -> None:
         chance = random.random()  # noqa: S311 - jitter
-        backoff = child.window.next_backoff(trio.current_time(), chance)
+        backoff = child.next_backoff(chance)
         if backoff is None:
             self._escalate(child)
             return

@@ -8,6 +8,8 @@ Whatever has a bound has the one that ours has by default.
 from __future__ import annotations
 
 import asyncio  # noqa: TID251 - a peer lives there
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from importlib import import_module
 from typing import Any, Final
 
@@ -19,14 +21,15 @@ import acton_trio as acton
 __all__ = [
     "ADD",
     "GET",
+    "PATIENCE",
     "Add",
     "Adder",
     "AsyncioAdder",
     "ChannelAdder",
     "GetSum",
+    "open_thespian",
+    "open_xoscar",
     "pykka_adder",
-    "thespian_adder",
-    "xoscar_adder",
 ]
 
 CAPACITY: Final = acton.Limits().actor_inbox_capacity
@@ -134,51 +137,60 @@ class ChannelAdder:
             return await result.receive()
 
 
+# --- peers that may be missing
+
+
 def pykka_adder() -> Any:
-    """Return the class, to be started by `start`; a thread each."""
+    """Return the class of actors with a thread each."""
     pykka = import_module("pykka")
 
-    def on_receive(self: Any, message: object) -> int | None:
+    def on_receive(self: Any, message: object) -> object:
         match message:
             case Add(number):
                 self.total += number
                 return None
             case _:
-                total: int = self.total
-                return total
+                return self.total
 
-    return type(
-        "Adder", (pykka.ThreadingActor,), {"total": 0, "on_receive": on_receive}
-    )
+    names = {"total": 0, "on_receive": on_receive}
+    return type("Adder", (pykka.ThreadingActor,), names)
 
 
-def thespian_adder() -> Any:
-    """Return the class, to be created by an actor system."""
+@contextmanager
+def open_thespian() -> Generator[tuple[Any, Any]]:
+    """Yield the actor system of this process, and the class of actors for it."""
     actors = import_module("thespian.actors")
 
     def receive(self: Any, message: object, sender: object) -> None:
         match message:
             case Add(number):
                 self.total += number
-            case acton.Request():
+            case GetSum():
                 self.send(sender, self.total)
             case _:
                 # It is about to be shut down.
                 pass
 
-    return type("Adder", (actors.Actor,), {"total": 0, "receiveMessage": receive})
+    names = {"total": 0, "receiveMessage": receive}
+    system = actors.ActorSystem("simpleSystemBase")
+    try:
+        yield system, type("Adder", (actors.Actor,), names)
+    finally:
+        system.shutdown()
 
 
-def xoscar_adder() -> Any:
-    """Return the class, to be created in a pool; messages are method calls."""
+@asynccontextmanager
+async def open_xoscar() -> AsyncGenerator[Callable[[], Awaitable[Any]]]:
+    """Yield what creates an actor in the pool of this process."""
     xoscar = import_module("xoscar")
 
     def add(self: Any, message: Add) -> None:
         self.total += message.number
 
-    def get(self: Any, _message: GetSum) -> int:
-        total: int = self.total
-        return total
+    def get(self: Any, _message: GetSum) -> object:
+        return self.total
 
-    bases = (xoscar.StatelessActor,)
-    return type("Adder", bases, {"total": 0, "add": add, "get": get})
+    names = {"total": 0, "add": add, "get": get}
+    adder = type("Adder", (xoscar.StatelessActor,), names)
+    async with await xoscar.create_actor_pool("127.0.0.1", n_process=0) as pool:
+        yield lambda: xoscar.create_actor(adder, address=pool.external_address)

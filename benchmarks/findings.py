@@ -129,23 +129,29 @@ def shown(value: float, metric: str) -> str:
 
 
 def table_of(answer: Answer) -> Iterator[str]:
-    """Yield the lines of a table: each figure, its spread, its ratio to the floor."""
+    """Yield the lines of a table: each figure, its spread, its ratio to the floor.
+
+    Where there are samples the median is theirs, and p99 is beside it.
+    """
     yield f"{answer.question}: {answer.title}"
-    yield f"  {'':44} {'median':>12} {'spread':>7} {'x floor':>9}"
+    yield f"  {'':32} {'median':>11} {'spread':>7} {'x floor':>8} {'p99':>11}"
     for finding in answer.findings:
         if finding.skipped:
-            yield f"  {finding.name:44} skipped: {finding.skipped}"
+            yield f"  {finding.name:32} skipped: {finding.skipped}"
         for metric in finding.rounds:
-            yield _line(answer, finding, metric)
+            if metric != P99 and not (metric == EACH and P50 in finding.rounds):
+                yield _line(answer, finding, metric)
 
 
 def _line(answer: Answer, finding: Finding, metric: str) -> str:
-    name = finding.name if metric == EACH else f"{finding.name}, {metric}"
+    name = finding.name if metric in {EACH, P50} else f"{finding.name}: {metric}"
     median = finding.median(metric)
-    spread = f"{finding.spread(metric) / median:7.0%}" if median else ""
+    spread = f"{finding.spread(metric) / median:.0%}" if median else ""
     ratio = answer.ratio(Figure(finding.name, metric), Figure(answer.floor, metric))
-    times = f"{ratio:9.2f}" if ratio is not None else ""
-    return f"  {name:44} {shown(median, metric):>12} {spread:>7} {times:>9}".rstrip()
+    times = "" if ratio is None else f"{ratio:.2f}"
+    p99 = shown(finding.median(P99), P99) if metric == P50 else ""
+    line = f"  {name:32} {shown(median, metric):>11} {spread:>7} {times:>8} {p99:>11}"
+    return line.rstrip()
 
 
 def record_of(answer: Answer) -> dict[str, object]:

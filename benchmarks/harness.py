@@ -31,6 +31,7 @@ import json
 import shutil
 import time
 import traceback
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -45,6 +46,7 @@ __all__ = [
     "Plan",
     "Question",
     "Stopwatch",
+    "bare",
     "in_asyncio",
     "in_trio",
     "measure",
@@ -87,11 +89,6 @@ class Contender:
                 return f"there is no {program} here"
         return ""
 
-    @property
-    def is_peer(self) -> bool:
-        """Whether its failure is somebody else's, and the others go on."""
-        return bool(self.needs or self.programs)
-
 
 @attrs.frozen
 class Plan:
@@ -100,12 +97,12 @@ class Plan:
     stack: ExitStack
     """Closes what contenders have opened for all their rounds, as servers."""
 
-    is_quick: bool = False
-    """Whether a look is enough."""
+    quicker: int = 1
+    """How many times less is done in a round, where a look is enough."""
 
     def count(self, operations: int) -> int:
         """Return how many operations a round is, *operations* as a rule."""
-        return max(operations // QUICKER, 1) if self.is_quick else operations
+        return max(operations // self.quicker, 2)
 
 
 @attrs.frozen
@@ -122,12 +119,11 @@ class Question:
     contenders: Callable[[Plan], Sequence[Contender]]
     rounds: int = ROUNDS
 
-    def answer(self, *, is_quick: bool = False, rounds: int | None = None) -> Answer:
+    def answer(self, rounds: int | None = None, quicker: int = 1) -> Answer:
         """Measure all contenders, in interleaved rounds."""
-        default = QUICK_ROUNDS if is_quick else self.rounds
         with ExitStack() as stack:
-            contenders = self.contenders(Plan(stack, is_quick))
-            findings = measure(contenders, rounds or default)
+            contenders = self.contenders(Plan(stack, quicker))
+            findings = measure(contenders, rounds or self.rounds)
         return Answer(self.name, self.title, self.floor, findings)
 
     def main(self) -> None:
@@ -135,9 +131,11 @@ class Question:
         parser = argparse.ArgumentParser(description=self.title)
         parser.add_argument("--json", type=Path, metavar="FILE", help="write it there")
         parser.add_argument("--quick", action="store_true", help="only a look")
-        parser.add_argument("--rounds", type=int, help="how many, instead of 7")
+        parser.add_argument("--rounds", type=int, help=f"instead of {self.rounds}")
         options = parser.parse_args()
-        answer = self.answer(is_quick=options.quick, rounds=options.rounds)
+        rounds = min(self.rounds, QUICK_ROUNDS) if options.quick else self.rounds
+        quicker = QUICKER if options.quick else 1
+        answer = self.answer(options.rounds or rounds, quicker)
         print("\n".join(table_of(answer)), flush=True)
         if options.json is not None:
             options.json.write_text(json.dumps(record_of(answer), indent=1) + "\n")
@@ -146,7 +144,7 @@ class Question:
 def measure(contenders: Sequence[Contender], rounds: int) -> list[Finding]:
     """Have each contender run once in each round; no round begins with the same.
 
-    A peer that is missing or fails is left out, and its finding says why.
+    What cannot run here, or fails, is left out, and its finding says why.
     """
     findings = [Finding(each.name, skipped=each.hindrance()) for each in contenders]
     able = [each for each in contenders if not each.hindrance()]
@@ -163,12 +161,10 @@ def _with_round(finding: Finding, contender: Contender) -> Finding:
     try:
         with _tidy():
             reading = reading_of(contender.run())
-    except Exception as error:
-        if not contender.is_peer:
-            raise
+    except Exception as error:  # noqa: BLE001 - the others go on
         traceback.print_exc()
         words = " ".join(str(error).split())[:60]
-        return Finding(finding.name, skipped=f"{type(error).__name__}: {words}")
+        return Finding(finding.name, skipped=f"failed, {type(error).__name__}: {words}")
     rounds = dict(finding.rounds)
     for metric, value in reading.items():
         rounds[metric] = [*rounds.get(metric, ()), value]
@@ -187,6 +183,20 @@ def _tidy() -> Generator[None]:
 
 
 # --- what contenders are written with
+
+
+def bare(operations: int) -> float:
+    """Append to a deque, take out, call a function: the floor of any actor."""
+    queue: deque[int] = deque()
+    with Stopwatch() as watch:
+        for number in range(operations):
+            queue.append(number)
+            _ignore(queue.popleft())
+    return watch.seconds / operations
+
+
+def _ignore(_message: object) -> None:
+    pass
 
 
 class Stopwatch:

@@ -7,10 +7,7 @@ handled.
 from __future__ import annotations
 
 import asyncio  # noqa: TID251 - a peer lives there
-from collections import deque
 from functools import partial
-from importlib import import_module
-from typing import Any
 
 import trio
 from adders import (
@@ -19,27 +16,13 @@ from adders import (
     Adder,
     AsyncioAdder,
     ChannelAdder,
+    open_thespian,
+    open_xoscar,
     pykka_adder,
-    thespian_adder,
-    xoscar_adder,
 )
-from harness import Contender, Plan, Question, Stopwatch, in_asyncio, in_trio
+from harness import Contender, Plan, Question, Stopwatch, bare, in_asyncio, in_trio
 
 import acton_trio as acton
-
-
-def bare(operations: int) -> float:
-    """Append to a deque, take out, call a function: the floor of any actor."""
-    queue: deque[object] = deque()
-    with Stopwatch() as watch:
-        for _ in range(operations):
-            queue.append(ADD)
-            _ignore(queue.popleft())
-    return watch.seconds / operations
-
-
-def _ignore(_message: object) -> None:
-    pass
 
 
 async def sends(operations: int) -> float:
@@ -126,21 +109,19 @@ def pykka(operations: int) -> float:
 
 def thespian(operations: int) -> float:
     """Tell an actor of the system that runs in this process."""
-    system: Any = import_module("thespian.actors").ActorSystem("simpleSystemBase")
-    address = system.createActor(thespian_adder())
-    with Stopwatch() as watch:
-        for _ in range(operations):
-            system.tell(address, ADD)
-        system.ask(address, GET)
-    system.shutdown()
+    with open_thespian() as (system, adder):
+        address = system.createActor(adder)
+        with Stopwatch() as watch:
+            for _ in range(operations):
+                system.tell(address, ADD)
+            system.ask(address, GET)
     return watch.seconds / operations
 
 
 async def xoscar(operations: int) -> float:
     """Tell an actor of the pool of this process."""
-    xo: Any = import_module("xoscar")
-    async with await xo.create_actor_pool("127.0.0.1", n_process=0) as pool:
-        ref = await xo.create_actor(xoscar_adder(), address=pool.external_address)
+    async with open_xoscar() as create:
+        ref = await create()
         with Stopwatch() as watch:
             for _ in range(operations):
                 await ref.add.tell(ADD)

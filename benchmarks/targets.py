@@ -211,15 +211,15 @@ TARGETS: Final = (
     _ASK.speed("pykka", 2.5),
     _ASK.speed("xoscar", 8),
     _Row("ask, 100 callers", "ask", "ask, 100 callers").cost("bare", 70, 52),
-    _Row("wait graph, deadline, withdrawal", "ask", "ask", P50).cost(
-        "ask, unguarded", 1.15, 1.05
+    _Row("wait graph, deadline, withdrawal", "ask", "ask in a handler", P50).cost(
+        "the same, unguarded", 1.15, 1.05
     ),
     _SPAWN.cost("bare", 750, 480),
     _SPAWN.speed("pykka", 4),
     _Row("idle actor", "memory", "idle", "bytes").value(1000, 300),
     _Row("actor after first use", "memory", "used", "bytes").value(4200, 3200),
     _Row("100,000 idle actors, each", "memory", "100,000 idle", "bytes").cost(
-        "1,000 idle", 1.5, 1.2
+        "idle", 1.5, 1.2
     ),
     _Row("another task under a flood: p99", "fairness", "flood", P99).value(2e-3, 1e-3),
     # A send to one actor again and again wakes it once for many messages; a
@@ -264,7 +264,7 @@ TARGETS: Final = (
     _Row(f"{_SCALING}, 10,000 actors", "scaling", "10,000 actors").cost(
         "10 actors", 1.2
     ),
-    _Row(f"{_SCALING}, 1,000 types", "scaling", "1,000 types").cost("1 type", 1.2),
+    _Row(f"{_SCALING}, 1,000 types", "scaling", "1,000 types").cost("1 types", 1.2),
     _Row("import acton_trio", "imports", "acton_trio").cost("its libraries", 1.3),
     _Row("acton-trio --help: imports of trio", "imports", "--help", "trio").value(0),
 )

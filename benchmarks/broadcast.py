@@ -1,0 +1,56 @@
+"""What it costs to tell a thousand actors the same, for each of them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+import trio
+from adders import ADD, Add, Adder
+from harness import Contender, Plan, Question, Stopwatch, bare, in_trio
+
+import acton_trio as acton
+
+ACTORS: Final = 1_000
+
+
+def same(model: Adder) -> Adder:
+    """Return the very model, which is looked at from outside."""
+    return model
+
+
+async def deliver(waves: int, *, by_broker: bool) -> float:
+    """Have all actors handle a message, as often as told."""
+    models = [Adder() for _ in range(ACTORS)]
+    async with acton.open_runtime() as runtime:
+        handles = [await runtime.start(same, each) for each in models]
+        for handle in handles:
+            handle.subscribe(Add)
+        with Stopwatch() as watch:
+            for _ in range(waves):
+                if by_broker:
+                    await runtime.broker.broadcast(ADD)
+                else:
+                    for handle in handles:
+                        await handle.send(ADD)
+            while any(each.total < waves for each in models):  # noqa: ASYNC110 - a loop is cheaper
+                await trio.lowlevel.checkpoint()
+    return watch.seconds / (waves * ACTORS)
+
+
+def contenders(plan: Plan) -> list[Contender]:
+    """Return the broker, and what one would do without it."""
+    waves = plan.count(20)
+    return [
+        Contender("bare", partial(bare, waves * ACTORS)),
+        Contender("send to each", in_trio(partial(deliver, by_broker=False), waves)),
+        Contender("broadcast", in_trio(partial(deliver, by_broker=True), waves)),
+    ]
+
+
+QUESTION = Question(
+    "broadcast", "a message to 1,000 actors, each", "send to each", contenders
+)
+
+if __name__ == "__main__":
+    QUESTION.main()

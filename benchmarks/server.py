@@ -12,7 +12,6 @@ of the two was at its limit: 1.00 is one whole processor.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -23,6 +22,7 @@ from typing import Final
 from findings import EACH, P50, P99, Answer
 from harness import Contender, Plan, Question, measure
 from load.generator import SOURCE, Load, Shape, load
+from options import parser_of, rounds_and_seconds, tell
 from peers import ACTON, ECHO, SERVERS, Peer
 from processes import HERE, Running, compiled, end_on_sigterm, running
 from tables import Column, Table
@@ -42,10 +42,11 @@ BESIDE: Final = ("asyncio streams", "Node", "uvloop Protocol")
 ROUNDS: Final = 5
 TITLE: Final = "Typed RPC over a Unix socket, 100 bytes, one load generator"
 
-# Of each run, and before its time runs; in seconds, and milliseconds.
+SECONDS: Final = 0.4
+"""How long a run is."""
+
+# Before its time runs.
 _WARM_UP: Final = 0.1
-_MILLISECONDS: Final = 400
-_SHORTEST: Final = 100
 
 SERVER_CPU: Final = "server CPU"
 LOAD_CPU: Final = "load generator CPU"
@@ -114,8 +115,7 @@ def named(peer: str, shape: Shape) -> str:
 
 
 def _everything(plan: Plan) -> list[Contender]:
-    milliseconds = max(plan.count(_MILLISECONDS), _SHORTEST)
-    return contenders(plan.stack, SERVERS, SHAPES, milliseconds / 1000)
+    return contenders(plan.stack, SERVERS, SHAPES, SECONDS / plan.quicker)
 
 
 QUESTION: Final = Question(
@@ -158,21 +158,19 @@ def other_tree(text: str) -> Peer:
 
 def main() -> None:
     """Do what the command line asks for."""
-    parser = argparse.ArgumentParser(description=TITLE)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--seconds", type=float, default=_MILLISECONDS / 1000)
-    parser.add_argument("--only", nargs="*", metavar="NAME", help="some servers")
+    parser = parser_of(TITLE, ROUNDS, SECONDS)
     parser.add_argument("--shapes", nargs="*", type=Shape.parse, default=SHAPES)
-    parser.add_argument("--also", nargs="*", type=other_tree, default=[])
     options = parser.parse_args()
     end_on_sigterm()
+    rounds, seconds = rounds_and_seconds(options)
     wanted = options.only or [each.name for each in SERVERS]
-    peers = [each for each in SERVERS if each.name in wanted] + options.also
+    peers = [each for each in SERVERS if each.name in wanted]
+    peers += map(other_tree, options.also)
     with ExitStack() as stack:
-        everybody = contenders(stack, peers, options.shapes, options.seconds)
-        findings = measure(everybody, options.rounds)
+        everybody = contenders(stack, peers, options.shapes, seconds)
+        findings = measure(everybody, rounds)
     answer = Answer(QUESTION.name, TITLE, QUESTION.floor, findings)
-    print("\n".join(tables(answer, peers, options.shapes)))
+    tell(answer, tables(answer, peers, options.shapes), options.json)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ Each end is a process of its own, and stays for all rounds.
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 import time
@@ -22,6 +21,7 @@ from typing import Final
 
 from findings import EACH, P50, P99, Answer
 from harness import Contender, Plan, Question, measure
+from options import parser_of, rounds_and_seconds, tell
 from peers import STACKS, Stack
 from processes import Running, end_on_sigterm, running
 from tables import Column, Table
@@ -30,9 +30,8 @@ ROUNDS: Final = 5
 TITLE: Final = "Whole stacks, both ends in Python, 100 bytes"
 FLIGHT: Final = "64 in flight"
 
-# Of each run.
-_MILLISECONDS: Final = 300
-_SHORTEST: Final = 100
+SECONDS: Final = 0.3
+"""How long a run is."""
 
 BESIDE: Final = ("blocking sockets", "asyncio streams", "zmq REQ/REP", "gRPC")
 BESIDE_FLIGHT: Final = ("gRPC", "zmq DEALER", "asyncio streams")
@@ -97,8 +96,7 @@ def in_flight(name: str) -> str:
 
 
 def _everything(plan: Plan) -> list[Contender]:
-    milliseconds = max(plan.count(_MILLISECONDS), _SHORTEST)
-    return contenders(plan.stack, STACKS, milliseconds / 1000)
+    return contenders(plan.stack, STACKS, SECONDS / plan.quicker)
 
 
 QUESTION: Final = Question(
@@ -139,20 +137,16 @@ def other_tree(text: str) -> Stack:
 
 def main() -> None:
     """Do what the command line asks for."""
-    parser = argparse.ArgumentParser(description=TITLE)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--seconds", type=float, default=_MILLISECONDS / 1000)
-    parser.add_argument("--only", nargs="*", metavar="NAME", help="some stacks")
-    parser.add_argument("--also", nargs="*", type=other_tree, default=[])
-    options = parser.parse_args()
+    options = parser_of(TITLE, ROUNDS, SECONDS).parse_args()
     end_on_sigterm()
+    rounds, seconds = rounds_and_seconds(options)
     wanted = options.only or [each.name for each in STACKS]
-    stacks = [each for each in STACKS if each.name in wanted] + options.also
+    stacks = [each for each in STACKS if each.name in wanted]
+    stacks += map(other_tree, options.also)
     with ExitStack() as stack:
-        everybody = contenders(stack, stacks, options.seconds)
-        findings = measure(everybody, options.rounds)
+        findings = measure(contenders(stack, stacks, seconds), rounds)
     answer = Answer(QUESTION.name, TITLE, QUESTION.floor, findings)
-    print("\n".join(tables(answer, stacks)))
+    tell(answer, tables(answer, stacks), options.json)
 
 
 if __name__ == "__main__":

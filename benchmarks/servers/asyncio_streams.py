@@ -6,14 +6,15 @@ As ``python -m servers.asyncio_streams SOCKET uvloop`` the loop is uvloop's.
 from __future__ import annotations
 
 import asyncio  # noqa: TID251 - it is what we compare with
-from asyncio import StreamReader, StreamWriter  # noqa: TID251 - see above
 from contextlib import suppress
 
 from servers.desk import BACKLOG, HEADER, answer, report_ready, socket_path
 from servers.loops import run
 
 
-async def serve_connection(reader: StreamReader, writer: StreamWriter) -> None:
+async def serve_connection(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     """Answer one request after the other until the peer hangs up."""
     with suppress(asyncio.IncompleteReadError, ConnectionError):
         while True:

@@ -10,8 +10,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import attrs
+import msgspec
 
-__all__ = ["EACH", "P50", "P99", "Answer", "Figure", "Finding", "reading_of", "shown"]
+__all__ = [
+    "EACH",
+    "P50",
+    "P99",
+    "Answer",
+    "Figure",
+    "Finding",
+    "Reading",
+    "answer_of",
+    "reading_of",
+    "record_of",
+    "shown",
+    "table_of",
+]
 
 EACH: Final = "each"
 """What one operation took, on average, in seconds."""
@@ -177,3 +191,8 @@ def _finding_record(answer: Answer, finding: Finding) -> dict[str, object]:
             for each in finding.rounds
         },
     }
+
+
+def answer_of(text: bytes) -> Answer:
+    """Return the answer that `record_of` has made the JSON of."""
+    return msgspec.json.decode(text, type=Answer)

@@ -10,7 +10,7 @@ from servers.desk import HEADER, Confirmation, Order, Request, Response
 __all__ = ["ORDER", "Replies", "confirmed", "order", "request", "response"]
 
 ORDER: Final = Order(
-    "ACME", 7, "good till cancelled or until the end of the trading fortnight"
+    "ACME", 7, "good till cancelled or until the end of this trading quarter"
 )
 """What is always asked."""
 

@@ -50,7 +50,7 @@ enum {
 #define AFTER_ID                                                               \
   "\",\"target\":\"desk\",\"message_type\":\"Order\",\"payload\":"             \
   "{\"symbol\":\"ACME\",\"quantity\":7,"                                       \
-  "\"note\":\"good till cancelled or until the end of the trading fortnight\"}" \
+  "\"note\":\"good till cancelled or until the end of this trading quarter\"}" \
   ",\"expects_reply\":true,\"response_timeout_ms\":30000}"
 
 struct connection {

@@ -38,7 +38,7 @@ HEADER: Final = struct.Struct(">IBBB")
 BACKLOG: Final = 1024
 """Connections that wait to be accepted; the kernel may allow fewer."""
 
-LIFETIME: Final = 900
+LIFETIME: Final = 3600
 """What a server lives at most, in seconds, whatever becomes of its starter."""
 
 _VERSION: Final = 2

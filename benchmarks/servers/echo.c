@@ -17,13 +17,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { HEADER = 7, ROOM = 65536, EVENTS = 256, ID = 9, MAX_FD = 4096, LIFETIME = 900 };
+enum { HEADER = 7, ROOM = 65536, EVENTS = 256, ID = 9, MAX_FD = 4096, LIFETIME = 3600 };
 
 #define BEFORE_ID "{\"correlation_id\":\""
 #define ANSWER                                                                 \
   BEFORE_ID "c00000000\",\"success\":true,\"payload\":"                        \
             "{\"symbol\":\"ACME\",\"quantity\":8,\"note\":"                    \
-            "\"good till cancelled or until the end of the trading fortnight\"}," \
+            "\"good till cancelled or until the end of this trading quarter\"}," \
             "\"message_type\":\"Confirmation\"}"
 
 static unsigned char in[MAX_FD][ROOM], out[2 * ROOM];

@@ -12,7 +12,7 @@ const JSON_FORMAT = 1;
 const BACKLOG = 1024;
 
 // In milliseconds: it ends even if whoever started it is no more.
-const LIFETIME = 900_000;
+const LIFETIME = 3_600_000;
 
 const confirm = (order) => ({
   symbol: order.symbol,

@@ -67,7 +67,7 @@ _PLOTS: Final = (
         "types",
         "scaling",
         "Cost of a message, by number of its types",
-        re.compile(r"()([\d,]+) types"),
+        re.compile(r"()([\d,]+) types?"),
     ),
     (
         "connections",

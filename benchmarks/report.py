@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import plots
-from findings import EACH, P50, P99, Answer, Figure, Finding, shown
+from findings import HEADING, Answer, rows_of
 from results import FILE, Results, load
 
 __all__ = ["BEGIN", "END", "PAGE", "render", "replaced"]
@@ -71,26 +71,13 @@ def _targets(results: Results) -> str:
 
 def _question(answer: Answer) -> Iterator[str]:
     yield f"**{answer.question}**: {answer.title}"
-    heading = ("", "median", "spread", "x floor", "p99")
-    rows = [row for each in answer.findings for row in _rows(answer, each)]
-    yield "\n".join(_table(heading, rows))
-
-
-def _rows(answer: Answer, finding: Finding) -> Iterator[Sequence[str]]:
-    if finding.skipped:
-        yield (finding.name, f"skipped: {finding.skipped}", "", "", "")
-    for metric in finding.rounds:
-        if metric == P99 or (metric == EACH and P50 in finding.rounds):
-            continue
-        figure, floor = Figure(finding.name, metric), Figure(answer.floor, metric)
-        ratio, median = answer.ratio(figure, floor), finding.median(metric)
-        yield (
-            finding.name if metric in {EACH, P50} else f"{finding.name}: {metric}",
-            shown(median, metric),
-            f"{finding.spread(metric) / median:.0%}" if median else "",
-            "" if ratio is None else f"{ratio:.2f}",
-            shown(finding.median(P99), P99) if metric == P50 else "",
-        )
+    # What is counted beside the times is for those who ask themselves.
+    rows = [
+        [*cells, *[""] * (len(HEADING) - len(cells))]
+        for cells in rows_of(answer)
+        if ": " not in cells[0] or cells[0].endswith(": bytes")
+    ]
+    yield "\n".join(_table(HEADING, rows))
 
 
 def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -133,7 +133,7 @@ async def xoscar(operations: int) -> float:
 
 def contenders(plan: Plan) -> list[Contender]:
     """Return ours, and the peers."""
-    many, few = plan.count(100_000), plan.count(5_000)
+    many, few = plan.count(40_000), plan.count(2_000)
     return [
         Contender("bare", partial(bare, many)),
         Contender("send", in_trio(sends, many)),
@@ -147,7 +147,9 @@ def contenders(plan: Plan) -> list[Contender]:
     ]
 
 
-QUESTION = Question("send", "what a send costs, in a flood", "bare", contenders)
+QUESTION = Question(
+    "send", "what a send costs, in a flood", "bare", contenders, rounds=15
+)
 
 if __name__ == "__main__":
     QUESTION.main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from check import FILE, Expected, Line, compare
-from counts import HELD, OPERATIONS
+from counts import HELD, OPERATIONS, count_all
 
 
 def line(now: float, before: float | None) -> Line:
@@ -50,3 +50,11 @@ def test_committed_counts_are_of_what_is_counted() -> None:
     expected = msgspec.json.decode(FILE.read_bytes(), type=Expected)
 
     assert {*expected.counts} == {*OPERATIONS, *HELD}
+
+
+async def test_everything_can_be_counted() -> None:
+    """Each operation takes something, however often it is done."""
+    found = await count_all(times=8)
+
+    assert {*found} == {*OPERATIONS, *HELD}
+    assert all(each > 0 for counts in found.values() for each in counts.values())

@@ -17,7 +17,7 @@ SCALING = Answer(
     [
         Finding("10 actors", {EACH: [1e-6, 3e-6]}),
         Finding("1,000 actors", {EACH: [4e-6, 4e-6]}),
-        Finding("1 types", {P50: [1e-6], P99: [5e-6], EACH: [2e-6]}),
+        Finding("1 type", {P50: [1e-6], P99: [5e-6], EACH: [2e-6], "tasks": [1]}),
         Finding("peer", skipped="peer is not installed"),
     ],
 )
@@ -52,9 +52,10 @@ def test_page_has_origin_targets_plots_and_figures() -> None:
     )
     assert "| cost | 10 actors | 2x | <= 1.2x | missed |" in text
     assert "(plots/actors.svg)" in text
-    assert "| 1,000 actors | 4.00 us | 0% | 2.67 |  |" in text
-    assert "| 1 types | 1.00 us | 0% |  | 5.00 us |" in text
+    assert "| 1,000 actors | 4.00 us |  |  | 0% | 2.67 |" in text
+    assert "| 1 type | 2.00 us | 1.00 us | 5.00 us | 0% | 1 |" in text
     assert "| peer | skipped: peer is not installed |" in text
+    assert "tasks" not in text
 
 
 def test_block_takes_the_place_of_the_one_before() -> None:

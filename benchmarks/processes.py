@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -47,7 +47,6 @@ class Running:
         assert program.stdin is not None
         assert program.stdout is not None
         self.pid = program.pid
-        self._program = program
         self._command = command
         self._input = program.stdin
         self._output = program.stdout
@@ -65,14 +64,28 @@ class Running:
         """
         with selectors.DefaultSelector() as selector:
             selector.register(self._output, selectors.EVENT_READ)
-            if selector.select(patience + PATIENCE):
-                line = self._output.readline()
-                if line:
-                    return line.decode()
-        code = self._program.poll()
-        words = "says nothing" if code is None else f"has ended with {code}"
-        msg = f"{self._command} {words}"
-        raise RuntimeError(msg)
+            if not selector.select(patience + PATIENCE):
+                msg = f"it says nothing: {self._command}"
+                raise RuntimeError(msg)
+        line = self._output.readline()
+        if not line:
+            msg = f"it has ended: {self._command}"
+            raise RuntimeError(msg)
+        return line.decode()
+
+    def confine(self, *, to_one: bool) -> None:
+        """Have it run on one processor only, or wherever we may; Linux only.
+
+        Where one of two programs always waits for the other, both belong on the
+        same processor: else each call wakes an idle one or not, as it happens,
+        and that takes several times as long as what is to be measured.
+        """
+        all_of_them = os.sched_getaffinity(0)
+        processors = {max(all_of_them)} if to_one else all_of_them
+        for thread in Path(f"/proc/{self.pid}/task").iterdir():
+            # It may have ended in the meantime.
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(int(thread.name), processors)
 
     def cpu(self) -> float:
         """Return how long it has used a processor, in seconds; Linux only."""
@@ -104,7 +117,7 @@ def running(command: Sequence[str | Path], tree: str = "") -> Generator[Running]
         try:
             it = Running(program, words)
             if it.read_line(0) != "ready\n":
-                msg = f"{words} does not say that it is ready"
+                msg = f"it does not say that it is ready: {words}"
                 raise RuntimeError(msg)
             yield it
         finally:

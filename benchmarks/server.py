@@ -36,6 +36,9 @@ SHAPES: Final = (
     Shape(64, 16),
 )
 
+ALONE: Final = SHAPES[0]
+"""Under this load, one of the two sides always waits: see `Running.confine`."""
+
 BESIDE: Final = ("asyncio streams", "Node", "uvloop Protocol")
 """Those that ratios are told to."""
 
@@ -75,6 +78,7 @@ class Field:
         """Put a server under load for a while, and return what was seen."""
         path, server = self._server(peer)
         generator = self._load()
+        server.confine(to_one=shape == ALONE)
         seen = load(
             generator, path, server.pid, shape, warm_up=_WARM_UP, seconds=self._seconds
         )
@@ -119,7 +123,7 @@ def _everything(plan: Plan) -> list[Contender]:
 
 
 QUESTION: Final = Question(
-    "server", TITLE, named("asyncio streams", SHAPES[0]), _everything, rounds=ROUNDS
+    "server", TITLE, named("asyncio streams", ALONE), _everything, rounds=ROUNDS
 )
 
 

@@ -28,6 +28,7 @@ from tables import Column, Table
 
 ROUNDS: Final = 5
 TITLE: Final = "Whole stacks, both ends in Python, 100 bytes"
+SEQUENTIAL: Final = "sequential"
 FLIGHT: Final = "64 in flight"
 
 SECONDS: Final = 0.3
@@ -62,6 +63,8 @@ class Field:
     def run(self, stack: Stack, how: str) -> dict[str, float]:
         """Have a client call as it is told, and return what it has told."""
         server, client = self._ends(stack)
+        for end in (server, client):
+            end.confine(to_one=how == SEQUENTIAL)
         start, used = time.perf_counter(), server.cpu()
         client.write(f"{how} {self._seconds}\n")
         told: dict[str, float] = json.loads(client.read_line(self._seconds))
@@ -76,7 +79,7 @@ def contenders(
     """Return every stack, with one call after the other and with many in flight."""
     field = Field(stack, seconds)
     sequential = [
-        Contender(each.name, partial(field.run, each, "sequential"), each.modules)
+        Contender(each.name, partial(field.run, each, SEQUENTIAL), each.modules)
         for each in stacks
         if each.sequential
     ]

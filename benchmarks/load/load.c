@@ -9,6 +9,8 @@
  * request still unanswered), processor time in seconds, its own and that of the
  * process PID.
  *
+ * It runs on the processors that the server is allowed to run on.
+ *
  * Every answer has to be a RESPONSE frame that says success and carries the
  * correlation id of a request in flight; everything else counts as an error.
  * A server that says nothing for STALL_MS has failed, and so has one that leaves a
@@ -18,6 +20,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -207,6 +210,13 @@ static void take(struct connection *c) {
 
 /* --- the whole of it */
 
+static void go_where(pid_t pid) {
+  cpu_set_t processors;
+  if (sched_getaffinity(pid, sizeof processors, &processors) ||
+      sched_setaffinity(0, sizeof processors, &processors))
+    die("sched_setaffinity: %s", strerror(errno));
+}
+
 static struct connection *open_connection(const char *path) {
   struct connection *c = calloc(1, sizeof *c);
   struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -275,6 +285,7 @@ int main(int count, char **words) {
     die("it cannot be that deep, that many or that few");
   if (clock_getcpuclockid(atoi(words[2]), &peer))
     die("no process %s", words[2]);
+  go_where(atoi(words[2]));
   samples = malloc((size_t)room_for_samples * sizeof *samples);
   poller = epoll_create1(EPOLL_CLOEXEC);
   prepare();

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from clients.driver import Window, WrongAnswerError
 from clients.frames import ORDER, Replies, confirmed, order, request
 from harness import Plan
 from peers import SERVERS, STACKS, Program, python
-from processes import HERE
+from processes import HERE, running
 from servers.desk import answers, work
 from targets import TARGETS
 
@@ -57,6 +59,26 @@ def test_the_path_of_the_socket_is_told_to_programs() -> None:
 
     assert program.command(Path("/s"))[-2:] == [Path("/s"), "uvloop"]
     assert program.command(Path("/s"))[1:3] == ["-m", "servers.asyncio_streams"]
+
+
+def test_who_waits_for_each_other_shares_a_processor() -> None:
+    """One of those that there are, and later all of them again."""
+    everywhere = os.sched_getaffinity(0)
+    with running(python("clients.acton_blocking").command(Path("/nobody"))) as it:
+        it.confine(to_one=True)
+        assert len(os.sched_getaffinity(it.pid)) == 1
+        it.confine(to_one=False)
+        assert os.sched_getaffinity(it.pid) == everywhere
+        assert 0 < it.cpu() < time.monotonic()
+
+
+def test_a_program_that_does_not_start_is_told() -> None:
+    """Nobody is measured who has ended."""
+    with (
+        pytest.raises(RuntimeError, match="has ended"),
+        running(Program(("false",)).command(Path("/nobody"))),
+    ):
+        pass
 
 
 def test_a_program_can_be_had_from_another_tree() -> None:

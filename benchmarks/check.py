@@ -1,5 +1,8 @@
 """Whether operations take more than they did, by what can be counted.
 
+Steps of tasks, calls of functions, blocks of memory and, where there is
+callgrind and the very Python of the file, instructions of the processor.
+
 ``./dev bench --check`` compares with ``expected.json``; with ``--update`` that
 is written anew.
 """
@@ -15,6 +18,7 @@ from typing import Final
 import msgspec
 import trio
 from counts import Counts, count_all
+from instructions import count_instructions, hindrance
 
 __all__ = ["Expected", "Line", "compare", "run"]
 
@@ -57,10 +61,10 @@ class Line(msgspec.Struct, frozen=True):
         return before is not None and self.now < before * (1 - self.tolerance) - 0.05
 
     def __str__(self) -> str:
-        before = "new" if self.before is None else f"{self.before:10.2f}"
+        before = "new" if self.before is None else f"{self.before:12,.2f}"
         words = "GROWN" if self.has_grown else "less" if self.has_shrunk else ""
         name = f"{self.operation}: {self.counted}"
-        return f"{name:44} {self.now:10.2f} {before:>10}  {words}".rstrip()
+        return f"{name:44} {self.now:12,.2f} {before:>12}  {words}".rstrip()
 
 
 def compare(expected: Expected, found: Mapping[str, Counts]) -> Iterator[Line]:
@@ -74,16 +78,31 @@ def compare(expected: Expected, found: Mapping[str, Counts]) -> Iterator[Line]:
 
 def run(*, is_update: bool) -> int:
     """Count, compare and tell; return the exit code."""
-    found = trio.run(count_all)
+    found = {name: {**each} for name, each in trio.run(count_all).items()}
+    reason = hindrance() or ("" if is_update else _stranger())
+    if reason:
+        print(f"instructions are not counted: {reason}")
+    for name, count in ({} if reason else count_instructions()).items():
+        found[name]["instructions"] = count
     if is_update:
         FILE.write_text(json.dumps(_record(found), indent=2) + "\n")
         print(f"{FILE.name} is as it is now")
         return 0
-    expected = msgspec.json.decode(FILE.read_bytes(), type=Expected)
+    expected = _expected()
     lines = [*compare(expected, found)]
-    print(f"{'each takes':44} {'now':>10} {'before':>10}")
+    print(f"{'each takes':44} {'now':>12} {'before':>12}")
     print("\n".join(map(str, lines)))
     return _verdict(lines, expected)
+
+
+def _expected() -> Expected:
+    return msgspec.json.decode(FILE.read_bytes(), type=Expected)
+
+
+def _stranger() -> str:
+    """Return why instructions of this Python are no measure; empty if they are."""
+    known, this = _expected().python, platform.python_version()
+    return "" if known == this else f"{FILE.name} is of Python {known}"
 
 
 def _record(found: Mapping[str, Counts]) -> object:

@@ -27,6 +27,7 @@ __all__ = [
     "rows_of",
     "shown",
     "table_of",
+    "times",
 ]
 
 EACH: Final = "each"
@@ -133,6 +134,11 @@ class Answer:
 # --- told to people, and to programs
 
 
+def times(ratio: float) -> str:
+    """Return a ratio with the digits that matter."""
+    return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}"
+
+
 def shown(value: float, metric: str) -> str:
     """Return a figure with its unit."""
     if metric == "bytes":
@@ -172,12 +178,12 @@ def table_of(answer: Answer) -> Iterator[str]:
 
 
 def _times(answer: Answer, finding: Finding) -> Sequence[str]:
-    times = {each: finding.median(each) for each in finding.rounds}
+    medians = {each: finding.median(each) for each in finding.rounds}
     metric = P50 if P50 in finding.rounds else EACH
     return (
         finding.name,
         *(
-            shown(times[each], each) if each in times else ""
+            shown(medians[each], each) if each in medians else ""
             for each in (EACH, P50, P99)
         ),
         *_relations(answer, finding, metric),
@@ -197,7 +203,7 @@ def _relations(answer: Answer, finding: Finding, metric: str) -> Sequence[str]:
         ratio = answer.ratio(Figure(finding.name, P50), Figure(answer.floor, EACH))
     return (
         f"{finding.spread(metric) / median:.0%}" if median else "",
-        "" if ratio is None else f"{ratio:.3g}",
+        "" if ratio is None else times(ratio),
     )
 
 

@@ -94,6 +94,8 @@ def draw(plot: Plot, file: Path) -> None:
     matplotlib: Any = import_module("matplotlib")
     matplotlib.use("svg")
     pyplot: Any = import_module("matplotlib.pyplot")
+    points = [point for curve in plot.curves for point in curve.points]
+    numbers = sorted({number for number, _ in points})
     with pyplot.rc_context({"svg.hashsalt": plot.name, "svg.fonttype": "none"}):
         figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
         for curve in plot.curves:
@@ -101,7 +103,9 @@ def draw(plot: Plot, file: Path) -> None:
         axes.set(
             xscale="log", xlabel=plot.of_what, ylabel="microseconds", title=plot.title
         )
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.1 * max(cost for _, cost in points))
+        axes.set_xticks(numbers, [f"{each:,}" for each in numbers])
+        axes.minorticks_off()
         axes.grid(visible=True, alpha=0.3)
         axes.legend()
         figure.savefig(file, metadata={"Date": None})

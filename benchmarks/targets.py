@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 import attrs
-from findings import EACH, P50, P99, Answer, Figure, shown
+from findings import EACH, P50, P99, Answer, Figure, shown, times
 
 __all__ = ["TARGETS", "Comparison", "Mark", "Target", "Verdict", "verdict"]
 
@@ -61,7 +61,7 @@ class Target:
         """Return a measured or a wanted number with its unit."""
         if self.comparison is Comparison.VALUE:
             return shown(measured, self.figure.metric)
-        return f"{measured:.3g}x"
+        return f"{times(measured)}x"
 
     @property
     def wanted(self) -> str:

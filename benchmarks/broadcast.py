@@ -40,7 +40,7 @@ async def deliver(waves: int, *, by_broker: bool) -> float:
 
 def contenders(plan: Plan) -> list[Contender]:
     """Return the broker, and what one would do without it."""
-    waves = plan.count(20)
+    waves = plan.count(10)
     return [
         Contender("bare", partial(bare, waves * ACTORS)),
         Contender("send to each", in_trio(partial(deliver, by_broker=False), waves)),
@@ -49,7 +49,11 @@ def contenders(plan: Plan) -> list[Contender]:
 
 
 QUESTION = Question(
-    "broadcast", "a message to 1,000 actors, each", "send to each", contenders
+    "broadcast",
+    "a message to 1,000 actors, each",
+    "send to each",
+    contenders,
+    rounds=11,
 )
 
 if __name__ == "__main__":

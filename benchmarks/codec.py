@@ -151,12 +151,14 @@ def contenders(plan: Plan) -> list[Contender]:
     }
     for size, message in MESSAGES.items():
         for name, way in ways.items():
-            run = partial(decodes, way(message), message, plan.count(20_000))
+            run = partial(decodes, way(message), message, plan.count(10_000))
             found.append(Contender(f"{name}, {size}", run))
     return found
 
 
-QUESTION = Question("codec", "from a body to a message", "msgspec, 1 kB", contenders)
+QUESTION = Question(
+    "codec", "from a body to a message", "msgspec, 1 kB", contenders, rounds=15
+)
 
 if __name__ == "__main__":
     QUESTION.main()

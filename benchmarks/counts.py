@@ -34,25 +34,27 @@ TIMES: Final = 512
 """As many as a mailbox holds."""
 
 
-async def count_all() -> dict[str, Counts]:
-    """Count for each operation, and for what waits."""
+async def count_all(times: int = TIMES) -> dict[str, Counts]:
+    """Count for each operation, and for what waits, of as many as *times*."""
     counts: dict[str, Counts] = {}
     for name, opened in OPERATIONS.items():
-        counts[name] = await _counted(opened)
+        counts[name] = await _counted(opened, times)
     for name, held in HELD.items():
-        counts[name] = {"blocks": await held(TIMES)}
+        counts[name] = {"blocks": await held(times)}
     return counts
 
 
-async def _counted(opened: Callable[[], AbstractAsyncContextManager[Work]]) -> Counts:
+async def _counted(
+    opened: Callable[[], AbstractAsyncContextManager[Work]], times: int
+) -> Counts:
     async with opened() as work:
         # Whatever is made once is made now.
-        await work(TIMES)
+        await work(times)
         with _no_collection(), _counting_steps() as steps:
-            await work(TIMES)
+            await work(times)
         with _no_collection(), _counting_calls() as calls:
-            await work(TIMES)
-    return {"steps": steps.count / TIMES, "calls": calls.count / TIMES}
+            await work(times)
+    return {"steps": steps.count / times, "calls": calls.count / times}
 
 
 # --- the counters

@@ -14,6 +14,7 @@ import msgspec
 
 __all__ = [
     "EACH",
+    "HEADING",
     "P50",
     "P99",
     "Answer",
@@ -23,6 +24,7 @@ __all__ = [
     "answer_of",
     "reading_of",
     "record_of",
+    "rows_of",
     "shown",
     "table_of",
 ]
@@ -142,30 +144,61 @@ def shown(value: float, metric: str) -> str:
     return f"{value * 1e3:.2f} ms" if value >= 1e-3 else f"{value * 1e6:.2f} us"
 
 
-def table_of(answer: Answer) -> Iterator[str]:
-    """Yield the lines of a table: each figure, its spread, its ratio to the floor.
+HEADING: Final = ("", "each", "p50", "p99", "spread", "x floor")
+"""What the cells of a row are."""
 
-    Where there are samples the median is theirs, and p99 is beside it.
+
+def rows_of(answer: Answer) -> Iterator[Sequence[str]]:
+    """Yield the cells of each row: a contender, or a count of one.
+
+    Spread and ratio are of the median where there are samples, which moves less
+    with what else the machine has to do than the mean.
     """
-    yield f"{answer.question}: {answer.title}"
-    yield f"  {'':32} {'median':>11} {'spread':>7} {'x floor':>8} {'p99':>11}"
     for finding in answer.findings:
         if finding.skipped:
-            yield f"  {finding.name:32} skipped: {finding.skipped}"
+            yield (finding.name, f"skipped: {finding.skipped}")
+        if EACH in finding.rounds:
+            yield _times(answer, finding)
         for metric in finding.rounds:
-            if metric != P99 and not (metric == EACH and P50 in finding.rounds):
-                yield _line(answer, finding, metric)
+            if metric not in {EACH, P50, P99}:
+                yield _count(answer, finding, metric)
 
 
-def _line(answer: Answer, finding: Finding, metric: str) -> str:
-    name = finding.name if metric in {EACH, P50} else f"{finding.name}: {metric}"
+def table_of(answer: Answer) -> Iterator[str]:
+    """Yield the lines of a table for people."""
+    yield f"{answer.question}: {answer.title}"
+    for name, *cells in (HEADING, *rows_of(answer)):
+        yield f"  {name:32}{' '.join(f'{each:>11}' for each in cells)}".rstrip()
+
+
+def _times(answer: Answer, finding: Finding) -> Sequence[str]:
+    times = {each: finding.median(each) for each in finding.rounds}
+    metric = P50 if P50 in finding.rounds else EACH
+    return (
+        finding.name,
+        *(
+            shown(times[each], each) if each in times else ""
+            for each in (EACH, P50, P99)
+        ),
+        *_relations(answer, finding, metric),
+    )
+
+
+def _count(answer: Answer, finding: Finding, metric: str) -> Sequence[str]:
+    count = shown(finding.median(metric), metric)
+    relations = _relations(answer, finding, metric)
+    return (f"{finding.name}: {metric}", count, "", "", *relations)
+
+
+def _relations(answer: Answer, finding: Finding, metric: str) -> Sequence[str]:
     median = finding.median(metric)
-    spread = f"{finding.spread(metric) / median:.0%}" if median else ""
     ratio = answer.ratio(Figure(finding.name, metric), Figure(answer.floor, metric))
-    times = "" if ratio is None else f"{ratio:.2f}"
-    p99 = shown(finding.median(P99), P99) if metric == P50 else ""
-    line = f"  {name:32} {shown(median, metric):>11} {spread:>7} {times:>8} {p99:>11}"
-    return line.rstrip()
+    if ratio is None and metric == P50:
+        ratio = answer.ratio(Figure(finding.name, P50), Figure(answer.floor, EACH))
+    return (
+        f"{finding.spread(metric) / median:.0%}" if median else "",
+        "" if ratio is None else f"{ratio:.3g}",
+    )
 
 
 def record_of(answer: Answer) -> dict[str, object]:

@@ -6,24 +6,20 @@ Each question runs in a process of its own: ``./dev bench [NAME...]``.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
 import check
-from findings import Answer, answer_of, record_of
+from findings import Answer, answer_of
+from results import dump, results_of
 from targets import TARGETS, Mark, Verdict, verdict
 
-__all__ = ["LIBRARIES", "QUESTIONS", "lines_of", "main"]
+__all__ = ["OTHERS", "QUESTIONS", "judge", "lines_of", "main"]
 
 HERE: Final = Path(__file__).parent
 
@@ -45,21 +41,6 @@ QUESTIONS: Final = (
 
 OTHERS: Final = ("hostile",)
 """Asked only by name, and no target is theirs: they tell what they find themselves."""
-
-LIBRARIES: Final = (
-    "trio",
-    "attrs",
-    "cattrs",
-    "msgspec",
-    "pykka",
-    "thespian",
-    "xoscar",
-    "uvloop",
-    "grpcio",
-    "pyzmq",
-)
-
-Record = dict[str, object]
 
 
 def ask(question: str, *, is_quick: bool) -> Answer | str:
@@ -105,56 +86,6 @@ def judge(
         for each in TARGETS
         if each.question in asked
     ]
-
-
-# --- where and with what it was measured
-
-
-def machine() -> Record:
-    """Describe this machine, and what runs on it."""
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "kernel": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "libraries": {each: _version(each) for each in ("acton-trio", *LIBRARIES)},
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def _version(library: str) -> str:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return "missing"
-
-
-def record(answers: Mapping[str, Answer], verdicts: Sequence[Verdict]) -> Record:
-    """Return all of a run, for JSON."""
-    return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": machine(),
-        "questions": [record_of(each) for each in answers.values()],
-        "targets": [
-            {
-                "what": each.target.what,
-                "than": each.target.than,
-                "measured": each.measured,
-                "shown": each.shown,
-                "wanted": each.target.wanted,
-                "verdict": str(each),
-            }
-            for each in verdicts
-        ],
-    }
 
 
 def options_of(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -205,8 +136,7 @@ def main() -> None:
         print("\n".join(lines_of(verdicts)))
         print(f"in {time.monotonic() - start:.0f} seconds")
     if options.json is not None:
-        text = json.dumps(record(answers, verdicts), indent=1)
-        options.json.write_text(text + "\n")
+        options.json.write_bytes(dump(results_of(answers.values(), verdicts)))
     sys.exit(1 if failures else 0)
 
 

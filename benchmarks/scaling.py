@@ -78,6 +78,10 @@ async def of_types(types: int, messages: int) -> float:
     return watch.seconds / (waves * types)
 
 
+def _types(number: int) -> str:
+    return "1 type" if number == 1 else f"{number:,} types"
+
+
 def contenders(plan: Plan) -> list[Contender]:
     """Return one for each number of actors, and of types."""
     many = plan.count(100_000)
@@ -89,7 +93,7 @@ def contenders(plan: Plan) -> list[Contender]:
             for number in (10, 100, 1_000, 10_000)
         ),
         *(
-            Contender(f"{number:,} types", in_trio(of_types, number, many))
+            Contender(_types(number), in_trio(of_types, number, many))
             for number in (1, 10, 100, 1_000)
         ),
     ]

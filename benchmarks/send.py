@@ -39,14 +39,15 @@ async def sends(operations: int) -> float:
 async def sends_nowait(operations: int) -> float:
     """Fill the mailbox, and wait for it to be empty, again and again."""
     burst = acton.Limits().actor_inbox_capacity // 2
+    bursts = max(operations // burst, 1)
     async with acton.open_runtime() as runtime:
         adder = await runtime.start(Adder)
         with Stopwatch() as watch:
-            for _ in range(operations // burst):
+            for _ in range(bursts):
                 for _ in range(burst):
                     adder.send_nowait(ADD)
                 await adder.ask(GET)
-    return watch.seconds / (operations // burst * burst)
+    return watch.seconds / (bursts * burst)
 
 
 async def sends_to_many(actors: int, operations: int) -> float:
@@ -132,7 +133,7 @@ async def xoscar(operations: int) -> float:
 
 def contenders(plan: Plan) -> list[Contender]:
     """Return ours, and the peers."""
-    many, few = plan.count(100_000), plan.count(5_000)
+    many, few = plan.count(40_000), plan.count(2_000)
     return [
         Contender("bare", partial(bare, many)),
         Contender("send", in_trio(sends, many)),
@@ -146,7 +147,9 @@ def contenders(plan: Plan) -> list[Contender]:
     ]
 
 
-QUESTION = Question("send", "what a send costs, in a flood", "bare", contenders)
+QUESTION = Question(
+    "send", "what a send costs, in a flood", "bare", contenders, rounds=15
+)
 
 if __name__ == "__main__":
     QUESTION.main()

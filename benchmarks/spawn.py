@@ -108,7 +108,7 @@ async def xoscar(actors: int) -> float:
 
 def contenders(plan: Plan) -> list[Contender]:
     """Return ours, and the peers."""
-    many = plan.count(1_000)
+    many = plan.count(500)
     return [
         Contender("bare", partial(bare, 100 * many)),
         Contender("start, ask, stop", in_trio(lives, many)),
@@ -121,7 +121,7 @@ def contenders(plan: Plan) -> list[Contender]:
     ]
 
 
-QUESTION = Question("spawn", "start, one ask, stop", "bare", contenders)
+QUESTION = Question("spawn", "start, one ask, stop", "bare", contenders, rounds=11)
 
 if __name__ == "__main__":
     QUESTION.main()

@@ -222,6 +222,9 @@ TARGETS: Final = (
         "idle", 1.5, 1.2
     ),
     _Row("another task under a flood: p99", "fairness", "flood", P99).value(2e-3, 1e-3),
+    _Row("the same, handlers of 100 us", "fairness", "flood of 100 us each", P99).value(
+        2e-3, 1e-3
+    ),
     # A send to one actor again and again wakes it once for many messages; a
     # broadcast wakes each.
     _Row("broadcast to 1,000, per delivery", "broadcast", "broadcast").cost(
@@ -264,7 +267,7 @@ TARGETS: Final = (
     _Row(f"{_SCALING}, 10,000 actors", "scaling", "10,000 actors").cost(
         "10 actors", 1.2
     ),
-    _Row(f"{_SCALING}, 1,000 types", "scaling", "1,000 types").cost("1 types", 1.2),
+    _Row(f"{_SCALING}, 1,000 types", "scaling", "1,000 types").cost("1 type", 1.2),
     _Row("import acton_trio", "imports", "acton_trio").cost("its libraries", 1.3),
     _Row("acton-trio --help: imports of trio", "imports", "--help", "trio").value(0),
 )

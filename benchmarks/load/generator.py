@@ -79,8 +79,12 @@ class Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.load_cpu / self.seconds
 
 
-def read(output: bytes | str) -> Load:
+def read(output: bytes, complaint: bytes = b"") -> Load:
     """Return what the load generator has printed.
+
+    Args:
+        output: On its standard output.
+        complaint: On its standard error: the first answer that was wrong.
 
     Raises:
         msgspec.ValidationError: If it is something else.
@@ -88,7 +92,7 @@ def read(output: bytes | str) -> Load:
     """
     seen = msgspec.json.decode(output, type=Load)
     if not seen.calls or seen.errors:
-        msg = f"{seen.errors} errors in {seen.calls} calls"
+        msg = f"{seen.errors} errors in {seen.calls} calls: {complaint.decode()}"
         raise ValueError(msg)
     return seen
 
@@ -111,4 +115,4 @@ def load(
     )
     if done.returncode:
         raise RuntimeError(done.stderr.decode().strip())
-    return read(done.stdout)
+    return read(done.stdout, done.stderr)

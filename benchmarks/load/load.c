@@ -12,7 +12,8 @@
  * It runs on the processors that the server is allowed to run on.
  *
  * Every answer has to be a RESPONSE frame that says success and carries the
- * correlation id of a request in flight; everything else counts as an error.
+ * correlation id of a request in flight; everything else counts as an error, and
+ * the first one is written to the standard error.
  * A server that says nothing for STALL_MS has failed, and so has one that leaves a
  * connection without an answer for GREETING_MS.  Linux only.
  */
@@ -161,6 +162,11 @@ static int slot_of(struct connection *c, const unsigned char *body, size_t size)
   return slot < depth && (id & 0xffffff) == (c->turn[slot] & 0xffffff) ? slot : -1;
 }
 
+static void complain(const unsigned char *body, size_t size) {
+  if (!errors++)
+    fprintf(stderr, "%.*s\n", (int)size, (const char *)body);
+}
+
 static void hear(struct connection *c, const unsigned char *whole, size_t size,
                  uint64_t at) {
   const unsigned char *body = whole + HEADER;
@@ -170,7 +176,7 @@ static void hear(struct connection *c, const unsigned char *whole, size_t size,
   if (whole[4] != VERSION || whole[5] != RESPONSE || whole[6] != JSON ||
       !holds(body, size - HEADER, "\"success\":true") ||
       !holds(body, size - HEADER, "\"quantity\":8"))
-    errors++;
+    complain(body, size - HEADER);
   if (is_warm && calls < room_for_samples)
     samples[calls] = (uint32_t)(at - c->sent_at[slot]);
   calls++;

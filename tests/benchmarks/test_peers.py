@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -61,6 +62,7 @@ def test_the_path_of_the_socket_is_told_to_programs() -> None:
     assert program.command(Path("/s"))[1:3] == ["-m", "servers.asyncio_streams"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="nobody else confines programs")
 def test_who_waits_for_each_other_shares_a_processor() -> None:
     """One of those that there are, and later all of them again."""
     everywhere = os.sched_getaffinity(0)

@@ -119,7 +119,8 @@ def _verdict(lines: list[Line], expected: Expected) -> int:
     if not grown:
         return 0
     print(
-        f"\nMore than {expected.tolerance:.0%} more than with Python {expected.python}: "
-        f"{'; '.join(grown)}.\nIf it is worth it: ./dev bench --check --update"
+        f"\nOver {expected.tolerance:.0%} more than {FILE.name} has, counted with "
+        f"Python {expected.python}: {'; '.join(grown)}.\n"
+        "If it is worth that: ./dev bench --check --update"
     )
     return 1

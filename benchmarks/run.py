@@ -99,6 +99,8 @@ def options_of(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--check", action="store_true", help="count: has it grown?")
     parser.add_argument("--update", action="store_true", help="so it is, with --check")
     options = parser.parse_args(words)
+    if options.update and not options.check:
+        parser.error("--update belongs to --check")
     strange = [each for each in options.names if each not in known]
     if strange:
         parser.error(f"there is no {' or '.join(strange)}, only {names}")

@@ -40,7 +40,7 @@ from .._wire.codes import (
 )
 from .._wire.envelopes import Request
 
-__all__ = ["Failure", "Reply", "failure_of", "reply_of"]
+__all__ = ["Failure", "Reply", "failure_of", "is_plain", "reply_name_of", "reply_of"]
 
 
 _paths: Final = codec_of(dict[str, list[str]])
@@ -76,13 +76,31 @@ def reply_of(
             written: an error must not look like a success.
     """
     cls = type(value)
+    name = reply_name_of(value, registry)
+    codec = _codec_for(cast("Hashable", type(message)), cast("Hashable", cls))
+    return Reply(Raw(codec.encode(value, body_format)), name)
+
+
+def is_plain(message: object, value: object) -> bool:
+    """Return whether *value*, a reply to *message*, is written as msgspec writes it."""
+    codec = _codec_for(cast("Hashable", type(message)), cast("Hashable", type(value)))
+    return codec.native and value is not UNSET
+
+
+def reply_name_of(value: object, registry: MessageRegistry) -> str | UnsetType:
+    """Return what *value*, a reply, is called on the wire, if it is a message.
+
+    Raises:
+        SerializationError: If it is one, and its type is not registered.
+    """
+    cls = type(value)
     name = registry.name_of(cls)
-    if name is None and is_message(cls):
+    if name is not None:
+        return name
+    if is_message(cls):
         msg = f"the reply type {cls.__name__} is not registered"
         raise SerializationError(msg)
-    codec = _codec_for(cast("Hashable", type(message)), cast("Hashable", cls))
-    payload = codec.encode(value, body_format)
-    return Reply(Raw(payload), name if name is not None else UNSET)
+    return UNSET
 
 
 @lru_cache(maxsize=1024)

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final, final
+from typing import Final, cast, final
 
 import attrs
 import outcome
+from msgspec import Raw
 
 from .._base.errors import NoReplyError
 from .._base.formats import Format
 from .._kernel.envelope import Result
 from .._wire.codes import STREAM_TARGET_BUSY_TEXT, ErrorCode
 from .._wire.envelopes import Body, Request
-from .answers import Failure, Reply, failure_of, reply_of
+from .answers import Failure, Reply, failure_of, is_plain, reply_name_of, reply_of
 from .exchange import FOREVER_MS
 from .host import Host
 
@@ -68,6 +69,17 @@ class Question:
             SerializationError: If it cannot travel.
         """
         return reply_of(message, value, self.host.exposure.registry, self.format)
+
+    def plain_reply(self, message: object, value: object) -> Body | None:
+        """Return the answer that *value* is, if it is one and can be written as it is.
+
+        Raises:
+            SerializationError: If it cannot travel.
+        """
+        if self.request.expects_stream or not is_plain(message, value):
+            return None
+        name = reply_name_of(value, self.host.exposure.registry)
+        return self.request.reply(cast("Raw", value), name)
 
     def answers(
         self, message: object, result: Result, *, had_items: bool

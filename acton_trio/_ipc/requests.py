@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final, Protocol, final
 
 import attrs
 import outcome
 import trio
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
 from .._base.errors import (
     ActorStoppedError,
@@ -33,6 +33,7 @@ from .._kernel.chains import CHAIN_HEADER, chain_of, refuse_returning
 from .._kernel.envelope import Ask, Envelope, Result
 from .._kernel.handle import ActorHandle, seat_of
 from .._messages.declare import StreamRequest
+from .._runtime.exposure import Exposure
 from .._wire.codes import (
     RECIPIENT_CLOSED_TEXT,
     TARGET_BUSY_TEXT,
@@ -41,10 +42,13 @@ from .._wire.codes import (
     unknown_message_type_text,
 )
 from .._wire.envelopes import Body, Request
+from .config import IpcLimits
 from .exchange import milliseconds_left
 from .host import Host
 from .outlet import Outlet
 from .questions import CANCELLED, Question
+from .reading import TypedRequest
+from .statistics import Counters
 
 __all__ = ["Requests", "Writer"]
 
@@ -83,6 +87,9 @@ class Requests:
 
     _host: Host
     _writer: Writer
+    _exposure: Exposure = attrs.field(init=False)
+    _counters: Counters = attrs.field(init=False)
+    _limits: IpcLimits = attrs.field(init=False)
     in_flight: int = attrs.field(default=0, init=False)
     """How many there are whose answer is not written yet."""
 
@@ -97,10 +104,15 @@ class Requests:
         factory=dict[Envelope, Question], init=False
     )
 
+    def __attrs_post_init__(self) -> None:
+        self._exposure = self._host.exposure
+        self._counters = self._host.counters
+        self._limits = self._host.config.limits
+
     @property
     def has_room(self) -> bool:
         """Whether fewer are in flight than one peer may have."""
-        return self.in_flight < self._host.config.limits.max_in_flight
+        return self.in_flight < self._limits.max_in_flight
 
     async def wait_room(self) -> None:
         """Wait until there is room for one more.
@@ -128,7 +140,7 @@ class Requests:
 
     def never_mind(self, request: Request, version: int, body_format: Format) -> None:
         """Answer a request that its asker gives up before it was taken."""
-        self._host.counters.messages_received += 1
+        self._counters.messages_received += 1
         answer = Question(request, version, body_format, 0, self._host).failure(
             CANCELLED
         )
@@ -162,10 +174,10 @@ class Requests:
         envelope.ask.abandon(envelope)
 
     def _timeout_of(self, request: Request) -> int:
-        named, config = request.response_timeout_ms, self._host.config
+        named, most = request.response_timeout_ms, self._limits.max_response_timeout
         if named is UNSET:
-            return milliseconds_left(config.timeouts.request_timeout or math.inf)
-        most = config.limits.max_response_timeout
+            timeouts = self._host.config.timeouts
+            return milliseconds_left(timeouts.request_timeout or math.inf)
         if most is None or request.expects_stream:
             return named
         return min(named, milliseconds_left(most))
@@ -173,11 +185,13 @@ class Requests:
     # --- on the way in
 
     def _look_up(self, question: Question) -> None:
-        request, exposure = question.request, self._host.exposure
+        request, exposure = question.request, self._exposure
         handle = exposure.find(request.target)
         if handle is None:
             text = actor_not_found_text(request.target)
             self._refuse(question, ErrorCode.ACTOR_NOT_FOUND, text)
+        elif isinstance(request, TypedRequest) and not _is_void(request.payload):
+            self._hand_on(question, request.payload, handle)
         elif not exposure.registry.is_registered(request.message_type):
             text = unknown_message_type_text(request.message_type)
             self._refuse(question, ErrorCode.UNKNOWN_MESSAGE_TYPE, text)
@@ -186,18 +200,27 @@ class Requests:
 
     def _decode(self, question: Question, handle: ActorHandle) -> None:
         request = question.request
-        payload = request.payload
-        data = _NULL[question.format] if payload is UNSET else payload
-        registry = self._host.exposure.registry
+        payload: Raw | bytes = request.payload or _NULL[question.format]
+        registry = self._exposure.registry
         try:
-            message = registry.decode(request.message_type, data, question.format)
+            message = registry.decode(request.message_type, payload, question.format)
         except SerializationError as error:
             text = f"Serialization error: {error}"
             self._refuse(question, ErrorCode.SERIALIZATION_ERROR, text)
             return
-        headers = {} if request.headers is UNSET else request.headers
-        chain = chain_of(headers.pop(CHAIN_HEADER, None))
-        envelope = Envelope(message, headers=headers or NO_HEADERS, is_remote=True)
+        self._host.reader.learn(request.message_type)
+        self._hand_on(question, message, handle)
+
+    def _hand_on(
+        self, question: Question, message: object, handle: ActorHandle
+    ) -> None:
+        request = question.request
+        headers: Mapping[str, str] = NO_HEADERS
+        chain: tuple[str, ...] = ()
+        if request.headers is not UNSET:
+            chain = chain_of(request.headers.pop(CHAIN_HEADER, None))
+            headers = request.headers or NO_HEADERS
+        envelope = Envelope(message, headers=headers, is_remote=True)
         if request.expects_stream:
             self._ask(question, envelope, handle, chain)
         elif not request.expects_reply:
@@ -238,7 +261,7 @@ class Requests:
         self, question: Question, envelope: Envelope, handle: ActorHandle
     ) -> bool:
         """Put *envelope* in the mailbox, or answer why not; return whether it is."""
-        mailbox, counters = seat_of(handle).mailbox, self._host.counters
+        mailbox, counters = seat_of(handle).mailbox, self._counters
         try:
             if envelope.ask is not None and envelope.ask.chain:
                 refuse_returning(envelope, mailbox, handle.name)
@@ -277,11 +300,15 @@ class Requests:
 
     def _settled(self, question: Question, envelope: Envelope, result: Result) -> None:
         self._undo(envelope)
+        assert envelope.ask is not None
+        had_items = envelope.ask.outlet is not None
         if isinstance(result, outcome.Error):
             _log_failure(result.error, envelope)
+        elif not had_items and self._has_replied(
+            question, envelope.message, result.value
+        ):
+            return
         try:
-            assert envelope.ask is not None
-            had_items = envelope.ask.outlet is not None
             *first, last = question.answers(
                 envelope.message, result, had_items=had_items
             )
@@ -293,6 +320,20 @@ class Requests:
                 _log.exception("the answer to %r cannot be written", question.request)
             last = question.error(error)
         self._answer(question, last)
+
+    def _has_replied(self, question: Question, message: object, value: object) -> bool:
+        """Write a reply all at once; return whether that was to be had.
+
+        If not, whatever the matter is, it is found on the longer way.
+        """
+        try:
+            answer = question.plain_reply(message, value)
+            if answer is not None:
+                version, body_format = question.version, question.format
+                self._writer.send(answer, version, body_format, self._wrote_one)
+        except Exception:  # noqa: BLE001 - as above
+            return False
+        return answer is not None
 
     def _refuse(self, question: Question, code: ErrorCode, text: str) -> None:
         self._answer(question, question.refusal(code, text))
@@ -314,19 +355,26 @@ class Requests:
 
     def _count(self) -> None:
         self.in_flight += 1
-        self._host.counters.in_flight_requests += 1
+        self._counters.in_flight_requests += 1
 
     def _wrote_one(self) -> None:
         self._uncount(1)
 
     def _uncount(self, number: int) -> None:
+        had_room = self.has_room
         self.in_flight -= number
         if not self.in_flight:
             self.answered_at = trio.current_time()
-        self._departures.unpark_all()
-        self._host.counters.in_flight_requests -= number
+        if not had_room:
+            self._departures.unpark_all()
+        self._counters.in_flight_requests -= number
         if self._host.is_draining:
             self._host.progress.unpark_all()
+
+
+def _is_void(payload: object) -> bool:
+    """Return whether *payload* is left out, or all there is of a fieldless message."""
+    return payload is UNSET or payload is None
 
 
 def _log_failure(error: BaseException, envelope: Envelope) -> None:

@@ -72,7 +72,9 @@ class Session:
     def __attrs_post_init__(self) -> None:
         config = self._host.config
         size = config.limits.max_message_size
-        self._connection = Connection(Role.SERVER, max_message_size=size)
+        self._connection = Connection(
+            Role.SERVER, max_message_size=size, read_request=self._read_request
+        )
         self._outbox = Outbox(self._stream, config.timeouts.write_timeout or math.inf)
         self._admission = Admission(self._host)
         self._share = Share(self._host.turns)
@@ -179,6 +181,12 @@ class Session:
         return FAREWELL_SECONDS
 
     # --- reading
+
+    def _read_request(self, body: bytes, body_format: Format) -> Request | None:
+        """Read a request with its message, if it is certain to be taken now."""
+        if self._requests.has_room and self._admission.is_open:
+            return self._host.reader.read(body, body_format)
+        return None
 
     async def _read(self) -> float:
         """Take what the peer says; return how long the last words may take."""

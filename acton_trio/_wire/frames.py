@@ -151,10 +151,15 @@ class FrameDecoder:
     max_payload: int = DEFAULT_MAX_MESSAGE_SIZE
     """Largest payload accepted, in bytes."""
 
+    _limit: int = attrs.field(init=False, repr=False)
+
     # A chunk stays what it is until more has to be put behind it: most hold whole
     # frames, and these are cut from bytes at less than half the cost.
     _buffer: bytes | bytearray = attrs.field(default=b"", init=False, repr=False)
     _start: int = attrs.field(default=0, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._limit = min(self.max_payload, MAX_FRAME_SIZE)
 
     @property
     def buffered(self) -> int:
@@ -203,7 +208,16 @@ class FrameDecoder:
         After a fault nobody knows where the next frame begins, so the fault
         stays: every further call raises it again.
         """
-        frame = self._cut()
+        buffer, begin = self._buffer, self._start + _HEADER.size
+        if len(buffer) >= begin:
+            size, kind = _HEADER.unpack_from(buffer, self._start)
+            known, end = _KINDS.get(kind), begin + size
+            if known is not None and size <= self._limit and len(buffer) >= end:
+                return Frame(*known, self._cut(begin, end))
+        elif len(buffer) == self._start:
+            self.discard()
+            return None
+        frame = self._judge()
         if frame is None:
             self._forget_consumed()
         return frame
@@ -212,19 +226,8 @@ class FrameDecoder:
         """Forget what is buffered."""
         self._buffer, self._start = b"", 0
 
-    def _cut(self) -> Frame | None:
-        buffer, start = self._buffer, self._start
-        begin = start + _HEADER.size
-        if len(buffer) < begin:
-            return self._cut_with_care()
-        size, kind = _HEADER.unpack_from(buffer, start)
-        known = _KINDS.get(kind)
-        if known is None or size > self.max_payload or size > MAX_FRAME_SIZE:
-            return self._cut_with_care()
-        return self._cut_payload(*known, begin, size)
-
-    def _cut_with_care(self) -> Frame | None:
-        """Judge one byte after the other: the frame is short, old, or none."""
+    def _judge(self) -> Frame | None:
+        """Return what `next_frame` does, having looked at each byte on its own."""
         buffer, start = self._buffer, self._start
         begin = start + _HEADER_V1.size
         if len(buffer) < begin:
@@ -237,28 +240,19 @@ class FrameDecoder:
                 return None
             body_format = _body_format(version, buffer[begin])
             begin += 1
-        if size > self.max_payload or size > MAX_FRAME_SIZE:
-            limit = min(self.max_payload, MAX_FRAME_SIZE)
-            raise FrameTooLargeError(size, limit, version)
-        return self._cut_payload(version, frame_type, body_format, begin, size)
-
-    def _cut_payload(
-        self,
-        version: int,
-        frame_type: FrameType,
-        body_format: Format,
-        begin: int,
-        size: int,
-    ) -> Frame | None:
-        buffer, end = self._buffer, begin + size
-        if len(buffer) < end:
+        if size > self._limit:
+            raise FrameTooLargeError(size, self._limit, version)
+        if len(buffer) - begin < size:
             return None
-        self._start = end
-        if isinstance(buffer, bytes):
-            return Frame(version, frame_type, body_format, buffer[begin:end])
-        # Sliced through a view, so that it is copied once.
-        payload = bytes(memoryview(buffer)[begin:end])
+        payload = self._cut(begin, begin + size)
         return Frame(version, frame_type, body_format, payload)
+
+    def _cut(self, begin: int, end: int) -> bytes:
+        self._start = end
+        if isinstance(self._buffer, bytes):
+            return self._buffer[begin:end]
+        # Through a view, so that it is copied once.
+        return bytes(memoryview(self._buffer)[begin:end])
 
     def _forget_consumed(self) -> None:
         # Deleting at the front moves the start of a bytearray, not its bytes:

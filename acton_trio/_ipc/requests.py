@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, Protocol, final
 
@@ -42,12 +42,13 @@ from .._wire.codes import (
     unknown_message_type_text,
 )
 from .._wire.envelopes import Body, Request
+from .admission import Admission
 from .config import IpcLimits
 from .exchange import milliseconds_left
 from .host import Host
 from .outlet import Outlet
 from .questions import CANCELLED, Question
-from .reading import TypedRequest
+from .reading import message_of
 from .statistics import Counters
 
 __all__ = ["Requests", "Writer"]
@@ -90,6 +91,11 @@ class Requests:
     _exposure: Exposure = attrs.field(init=False)
     _counters: Counters = attrs.field(init=False)
     _limits: IpcLimits = attrs.field(init=False)
+    admission: Admission = attrs.field(init=False)
+    """Whether they are looked at."""
+
+    # What `trio.current_time` asks, once it has found it.
+    _now: Callable[[], float] = attrs.field(init=False)
     in_flight: int = attrs.field(default=0, init=False)
     """How many there are whose answer is not written yet."""
 
@@ -108,6 +114,8 @@ class Requests:
         self._exposure = self._host.exposure
         self._counters = self._host.counters
         self._limits = self._host.config.limits
+        self.admission = Admission(self._host)
+        self._now = trio.lowlevel.current_clock().current_time
 
     @property
     def has_room(self) -> bool:
@@ -123,11 +131,29 @@ class Requests:
         while not self.has_room:
             await self._departures.park()
 
+    def read(self, body: bytes, body_format: Format) -> Request | None:
+        """Read a request and its message, if it is certain that it can be taken now.
+
+        Nothing is built of one that is refused, or has to wait: its bytes take less
+        room.
+        """
+        if self.in_flight < self._limits.max_in_flight and self.admission.is_open:
+            return self._host.reader.read(body, body_format)
+        return None
+
     def take(self, request: Request, version: int, body_format: Format) -> None:
         """Hand *request* to the actor it names, or answer why not."""
         self._count()
         timeout_ms = self._timeout_of(request)
-        self._look_up(Question(request, version, body_format, timeout_ms, self._host))
+        question = Question(request, version, body_format, timeout_ms, self._host)
+        handle, message = self._exposure.find(request.target), message_of(request)
+        if handle is None:
+            text = actor_not_found_text(request.target)
+            self._refuse(question, ErrorCode.ACTOR_NOT_FOUND, text)
+        elif message is None:
+            self._decode(question, handle)
+        else:
+            self._hand_on(question, message, handle)
 
     def turn_away(self, answer: Body, version: int, body_format: Format) -> None:
         """Answer a request that is not looked at any further."""
@@ -184,59 +210,41 @@ class Requests:
 
     # --- on the way in
 
-    def _look_up(self, question: Question) -> None:
-        request, exposure = question.request, self._exposure
-        handle = exposure.find(request.target)
-        if handle is None:
-            text = actor_not_found_text(request.target)
-            self._refuse(question, ErrorCode.ACTOR_NOT_FOUND, text)
-        elif isinstance(request, TypedRequest) and not _is_void(request.payload):
-            self._hand_on(question, request.payload, handle)
-        elif not exposure.registry.is_registered(request.message_type):
-            text = unknown_message_type_text(request.message_type)
-            self._refuse(question, ErrorCode.UNKNOWN_MESSAGE_TYPE, text)
-        else:
-            self._decode(question, handle)
-
     def _decode(self, question: Question, handle: ActorHandle) -> None:
-        request = question.request
-        payload: Raw | bytes = request.payload or _NULL[question.format]
-        registry = self._exposure.registry
+        """Build the message, and hand it on."""
+        name, registry = question.request.message_type, self._exposure.registry
+        if not registry.is_registered(name):
+            text = unknown_message_type_text(name)
+            self._refuse(question, ErrorCode.UNKNOWN_MESSAGE_TYPE, text)
+            return
+        payload: Raw | bytes = question.request.payload or _NULL[question.format]
         try:
-            message = registry.decode(request.message_type, payload, question.format)
+            message = registry.decode(name, payload, question.format)
         except SerializationError as error:
             text = f"Serialization error: {error}"
             self._refuse(question, ErrorCode.SERIALIZATION_ERROR, text)
             return
-        self._host.reader.learn(request.message_type)
+        self._host.reader.learn(name)
         self._hand_on(question, message, handle)
 
     def _hand_on(
         self, question: Question, message: object, handle: ActorHandle
     ) -> None:
         request = question.request
-        headers: Mapping[str, str] = NO_HEADERS
+        envelope = Envelope(message, is_remote=True)
         chain: tuple[str, ...] = ()
         if request.headers is not UNSET:
             chain = chain_of(request.headers.pop(CHAIN_HEADER, None))
-            headers = request.headers or NO_HEADERS
-        envelope = Envelope(message, headers=headers, is_remote=True)
-        if request.expects_stream:
-            self._ask(question, envelope, handle, chain)
-        elif not request.expects_reply:
-            self._tell(question, envelope, handle)
-        elif isinstance(message, StreamRequest):
+            envelope.headers = request.headers or NO_HEADERS
+        if not (request.expects_reply or request.expects_stream):
+            if self._post(question, envelope, handle):
+                answer = request.acknowledgement(question.format)
+                self._answer(question, answer)
+        elif isinstance(message, StreamRequest) and not request.expects_stream:
             text = _STREAM_ONLY_TEXT.format(request.message_type)
             self._refuse(question, ErrorCode.SERIALIZATION_ERROR, text)
         else:
             self._ask(question, envelope, handle, chain)
-
-    def _tell(
-        self, question: Question, envelope: Envelope, handle: ActorHandle
-    ) -> None:
-        if self._post(question, envelope, handle):
-            answer = question.request.acknowledgement(question.format)
-            self._answer(question, answer)
 
     def _ask(
         self,
@@ -247,7 +255,7 @@ class Requests:
     ) -> None:
         settled = partial(self._settled, question, envelope)
         name = name_of(type(envelope.message))
-        ask = Ask(handle.name, name, settled, trio.current_time(), chain=chain)
+        ask = Ask(handle.name, name, settled, self._now(), chain=chain)
         if isinstance(envelope.message, StreamRequest):
             write = partial(self._pass_on, question, envelope)
             ask.outlet = Outlet(write, self._writer.wait_calm)
@@ -302,7 +310,7 @@ class Requests:
         self._undo(envelope)
         assert envelope.ask is not None
         had_items = envelope.ask.outlet is not None
-        if isinstance(result, outcome.Error):
+        if type(result) is outcome.Error:
             _log_failure(result.error, envelope)
         elif not had_items and self._has_replied(
             question, envelope.message, result.value
@@ -327,7 +335,7 @@ class Requests:
         If not, whatever the matter is, it is found on the longer way.
         """
         try:
-            answer = question.plain_reply(message, value)
+            answer = question.plain_answer(message, value)
             if answer is not None:
                 version, body_format = question.version, question.format
                 self._writer.send(answer, version, body_format, self._wrote_one)
@@ -364,17 +372,12 @@ class Requests:
         had_room = self.has_room
         self.in_flight -= number
         if not self.in_flight:
-            self.answered_at = trio.current_time()
+            self.answered_at = self._now()
         if not had_room:
             self._departures.unpark_all()
         self._counters.in_flight_requests -= number
         if self._host.is_draining:
             self._host.progress.unpark_all()
-
-
-def _is_void(payload: object) -> bool:
-    """Return whether *payload* is left out, or all there is of a fieldless message."""
-    return payload is UNSET or payload is None
 
 
 def _log_failure(error: BaseException, envelope: Envelope) -> None:

@@ -76,9 +76,9 @@ class Session:
             Role.SERVER, max_message_size=size, read_request=self._read_request
         )
         self._outbox = Outbox(self._stream, config.timeouts.write_timeout or math.inf)
-        self._admission = Admission(self._host)
         self._share = Share(self._host.turns)
         self._requests = requests = Requests(self._host, self)
+        self._admission = requests.admission
         self._subscriptions = PushSubscriptions(
             self._host.pushes, config.limits.push_buffer_size, self._push
         )
@@ -183,10 +183,7 @@ class Session:
     # --- reading
 
     def _read_request(self, body: bytes, body_format: Format) -> Request | None:
-        """Read a request with its message, if it is certain to be taken now."""
-        if self._requests.has_room and self._admission.is_open:
-            return self._host.reader.read(body, body_format)
-        return None
+        return self._requests.read(body, body_format)
 
     async def _read(self) -> float:
         """Take what the peer says; return how long the last words may take."""

@@ -156,12 +156,12 @@ def _check_sizes(frame: Frame, body: Body) -> Body | Malformed:
     if isinstance(body, Correlated) and is_too_long(body.correlation_id):
         limit = f"{MAX_CORRELATION_ID_SIZE} bytes"
         return _forbidden(frame, f"correlation id exceeds the limit of {limit}")
-    if isinstance(body, Request) and len(frame.payload) > MAX_HEADERS_SIZE:
+    if len(frame.payload) > MAX_HEADERS_SIZE and isinstance(body, Request):
         size = _size_of_headers(body)
         if size > MAX_HEADERS_SIZE:
             detail = f"headers of {size} bytes exceed the limit of {MAX_HEADERS_SIZE}"
             return _forbidden(frame, detail, body.correlation_id)
-    return _check_v1(frame, body)
+    return body if frame.version > 1 else _check_v1(frame, body)
 
 
 def _check_v1(frame: Frame, body: Body) -> Body | Malformed:

@@ -24,7 +24,7 @@ from .faults import (
     FrameTooLargeError,
     UnsupportedVersionError,
 )
-from .versions import CURRENT_VERSION
+from .versions import CURRENT_VERSION, MAX_VERSION
 
 __all__ = [
     "DEFAULT_MAX_MESSAGE_SIZE",
@@ -124,15 +124,15 @@ def encode_frame(
     >>> encode_frame(FrameType.HEARTBEAT, b"{}").hex()
     '000000020204017b7d'
     """
+    size = len(payload)
+    if size <= MAX_FRAME_SIZE and version == MAX_VERSION:
+        return _HEADER_V2.pack(size, version, frame_type, format) + payload
     if frame_type not in FRAME_TYPES.get(version, ()):
         msg = f"protocol version {version} has no {frame_type.name} frames"
         raise LocalProtocolError(msg)
-    size = len(payload)
     if size > MAX_FRAME_SIZE:
         msg = f"payload of {size} bytes exceeds the limit of {MAX_FRAME_SIZE}"
         raise LocalProtocolError(msg)
-    if version > 1:
-        return _HEADER_V2.pack(size, version, frame_type, format) + payload
     if format is not Format.JSON:
         msg = f"protocol version 1 has JSON only, not {format.name}"
         raise LocalProtocolError(msg)

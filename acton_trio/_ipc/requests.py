@@ -31,7 +31,8 @@ from .._base.util import name_of
 from .._kernel.activity import NO_HEADERS
 from .._kernel.chains import CHAIN_HEADER, chain_of, refuse_returning
 from .._kernel.envelope import Ask, Envelope, Result
-from .._kernel.handle import ActorHandle, seat_of
+from .._kernel.handle import seat_of
+from .._kernel.seat import Seat
 from .._messages.declare import StreamRequest
 from .._runtime.exposure import Exposure
 from .._wire.codes import (
@@ -151,9 +152,9 @@ class Requests:
             text = actor_not_found_text(request.target)
             self._refuse(question, ErrorCode.ACTOR_NOT_FOUND, text)
         elif message is None:
-            self._decode(question, handle)
+            self._decode(question, seat_of(handle))
         else:
-            self._hand_on(question, message, handle)
+            self._hand_on(question, message, seat_of(handle))
 
     def turn_away(self, answer: Body, version: int, body_format: Format) -> None:
         """Answer a request that is not looked at any further."""
@@ -210,7 +211,7 @@ class Requests:
 
     # --- on the way in
 
-    def _decode(self, question: Question, handle: ActorHandle) -> None:
+    def _decode(self, question: Question, seat: Seat) -> None:
         """Build the message, and hand it on."""
         name, registry = question.request.message_type, self._exposure.registry
         if not registry.is_registered(name):
@@ -225,11 +226,9 @@ class Requests:
             self._refuse(question, ErrorCode.SERIALIZATION_ERROR, text)
             return
         self._host.reader.learn(name)
-        self._hand_on(question, message, handle)
+        self._hand_on(question, message, seat)
 
-    def _hand_on(
-        self, question: Question, message: object, handle: ActorHandle
-    ) -> None:
+    def _hand_on(self, question: Question, message: object, seat: Seat) -> None:
         request = question.request
         envelope = Envelope(message, is_remote=True)
         chain: tuple[str, ...] = ()
@@ -237,42 +236,40 @@ class Requests:
             chain = chain_of(request.headers.pop(CHAIN_HEADER, None))
             envelope.headers = request.headers or NO_HEADERS
         if not (request.expects_reply or request.expects_stream):
-            if self._post(question, envelope, handle):
+            if self._post(question, envelope, seat):
                 answer = request.acknowledgement(question.format)
                 self._answer(question, answer)
         elif isinstance(message, StreamRequest) and not request.expects_stream:
             text = _STREAM_ONLY_TEXT.format(request.message_type)
             self._refuse(question, ErrorCode.SERIALIZATION_ERROR, text)
         else:
-            self._ask(question, envelope, handle, chain)
+            self._ask(question, envelope, seat, chain)
 
     def _ask(
         self,
         question: Question,
         envelope: Envelope,
-        handle: ActorHandle,
+        seat: Seat,
         chain: tuple[str, ...],
     ) -> None:
         settled = partial(self._settled, question, envelope)
         name = name_of(type(envelope.message))
-        ask = Ask(handle.name, name, settled, self._now(), chain=chain)
+        ask = Ask(seat.name, name, settled, self._now(), chain=chain)
         if isinstance(envelope.message, StreamRequest):
             write = partial(self._pass_on, question, envelope)
             ask.outlet = Outlet(write, self._writer.wait_calm)
         envelope.ask = ask
         envelope.deadline = self._host.patience.watch(envelope, question.seconds)
         self._pending[envelope] = question
-        if not self._post(question, envelope, handle):
+        if not self._post(question, envelope, seat):
             self._undo(envelope)
 
-    def _post(
-        self, question: Question, envelope: Envelope, handle: ActorHandle
-    ) -> bool:
+    def _post(self, question: Question, envelope: Envelope, seat: Seat) -> bool:
         """Put *envelope* in the mailbox, or answer why not; return whether it is."""
-        mailbox, counters = seat_of(handle).mailbox, self._counters
+        mailbox, counters = seat.mailbox, self._counters
         try:
             if envelope.ask is not None and envelope.ask.chain:
-                refuse_returning(envelope, mailbox, handle.name)
+                refuse_returning(envelope, mailbox, seat.name)
             mailbox.put_nowait(envelope)
         except MailboxFullError:
             counters.backpressure_rejections += 1
@@ -325,7 +322,8 @@ class Requests:
         except Exception as error:  # noqa: BLE001 - in the actor's own task
             # The actor is not to blame for an answer that cannot be written.
             if not isinstance(error, SerializationError | LocalProtocolError):
-                _log.exception("the answer to %r cannot be written", question.request)
+                name = question.request.message_type
+                _log.exception("the answer to %s cannot be written", name)
             last = question.error(error)
         self._answer(question, last)
 
@@ -336,12 +334,13 @@ class Requests:
         """
         try:
             answer = question.plain_answer(message, value)
-            if answer is not None:
-                version, body_format = question.version, question.format
-                self._writer.send(answer, version, body_format, self._wrote_one)
-        except Exception:  # noqa: BLE001 - as above
+            if answer is None:
+                return False
+            version, body_format = question.version, question.format
+            self._writer.send(answer, version, body_format, self._wrote_one)
+        except (LocalProtocolError, SerializationError, TypeError):
             return False
-        return answer is not None
+        return True
 
     def _refuse(self, question: Question, code: ErrorCode, text: str) -> None:
         self._answer(question, question.refusal(code, text))

@@ -116,11 +116,11 @@ def encode_body(body: Body, body_format: Format) -> bytes:
 
     Raises:
         SerializationError: If one of its strings is no text, as a lone
-            surrogate is none.
+            surrogate is none, or its payload is a value that cannot be written.
     """
     try:
         return _ENCODE[body_format](body)
-    except ValueError as error:
+    except Exception as error:
         raise SerializationError(str(error)) from error
 
 

@@ -12,11 +12,11 @@ read again in two steps, and what those find is what the peer is told.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Final, TypeAlias, Union, cast, final
+from typing import Any, Final, TypeAlias, Union, cast, final
 
 import attrs
 import msgspec
-from msgspec import UNSET, Meta, Raw, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from .._base.formats import Format
 from .._messages.codec import codec_of
@@ -34,19 +34,12 @@ _TAG: Final = "message_type"
 # key which no peer uses; what does come under it is refused, whatever it is.
 _ELSEWHERE: Final = {_TAG: "(message_type)"}
 
-# What is larger, yet allowed, is no time that anybody waits for.
-_Timeout: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)] | UnsetType
-
 
 class TypedRequest(Request, frozen=True):
     """A request whose message is built."""
 
     payload: Any = UNSET
     """The message; ``None`` or ``UNSET`` if none was written."""
-
-    # Does nothing: `_Timeout` says what is checked there.  Python code here would
-    # take a quarter of what it costs to read a small request.
-    __post_init__ = object.__init__  # type: ignore[misc]
 
 
 def message_of(request: Request) -> object | None:
@@ -109,10 +102,7 @@ def _decoders(*classes: type) -> dict[Format, _Decode]:
 
 def _requests_of(name: str, cls: type) -> type[Request]:
     """Return what requests of the type *name* are read as."""
-    fields: list[Any] = [
-        (_TAG, UnsetType, name),
-        ("response_timeout_ms", _Timeout, UNSET),
-    ]
+    fields: list[Any] = [(_TAG, UnsetType, name)]
     base: type[Request] = Request
     if codec_of(cls).native:
         base = TypedRequest

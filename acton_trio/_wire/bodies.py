@@ -56,6 +56,9 @@ it returns has to be what we would have read, but for the payload.
 # comparison: HTTP servers accept 8 to 16 KiB.
 MAX_HEADERS_SIZE: Final = 16384
 
+# In characters: no character takes more than four bytes.
+_SURELY_SHORT: Final = MAX_CORRELATION_ID_SIZE // 4
+
 _Decode: TypeAlias = Callable[[bytes], Body]
 
 # As globals they are found faster.
@@ -128,16 +131,29 @@ def decode_body(
     frame: Frame, read_request: ReadRequest | None = None
 ) -> Body | Malformed:
     """Return what the body of *frame* says, or what is wrong with it."""
-    body: Body | None = None
     if read_request is not None and frame.type is _REQUEST:
-        body = read_request(frame.payload, frame.format)
-    if body is None:
-        try:
-            body = _DECODE[frame.format][frame.type](frame.payload)
-        except RecursionError:
-            return _malformed(frame, "nested too deeply")
-        except UNREADABLE as error:
-            return _malformed(frame, str(error))
+        request = read_request(frame.payload, frame.format)
+        if request is not None:
+            return request if _is_modest(request, frame) else _check(frame, request)
+    try:
+        body = _DECODE[frame.format][frame.type](frame.payload)
+    except RecursionError:
+        return _malformed(frame, "nested too deeply")
+    except UNREADABLE as error:
+        return _malformed(frame, str(error))
+    return _check(frame, body)
+
+
+def _is_modest(request: Request, frame: Frame) -> bool:
+    """Return whether nothing of *request* can be too much, as with most."""
+    return (
+        request.headers is UNSET
+        and frame.version > 1
+        and len(request.correlation_id) <= _SURELY_SHORT
+    )
+
+
+def _check(frame: Frame, body: Body) -> Body | Malformed:
     # A short body cannot hold a long id: no escape stands for more bytes than
     # it takes itself.
     if len(frame.payload) > MAX_CORRELATION_ID_SIZE:

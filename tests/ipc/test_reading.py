@@ -217,10 +217,9 @@ def test_fields_in_any_order_and_twice_are_read_as_in_two_steps(
         ('"message_type":"","never":null', False),
         ('"message_type":"Convert","payload":{"number":"1"}', False),
         ('"message_type":"Even","payload":{"number":1}', False),
-        (
-            '"message_type":"GetValue","response_timeout_ms":18446744073709551615',
-            False,
-        ),
+        ('"message_type":"GetValue","response_timeout_ms":18446744073709551615', True),
+        ('"message_type":"GetValue","response_timeout_ms":18446744073709551616', False),
+        ('"message_type":"GetValue","response_timeout_ms":-1', False),
     ],
 )
 def test_what_one_pass_cannot_read_is_left_to_two(words: str, is_enough: bool) -> None:  # noqa: FBT001 - a parameter of the test

@@ -307,6 +307,7 @@ class Requests:
         self._undo(envelope)
         assert envelope.ask is not None
         had_items = envelope.ask.outlet is not None
+        # Not `isinstance`: they have an abstract base, which is asked at length.
         if type(result) is outcome.Error:
             _log_failure(result.error, envelope)
         elif not had_items and self._has_replied(

@@ -27,6 +27,7 @@ from .._wire.envelopes import (
     Response,
     Subscribe,
     Unsubscribe,
+    is_request,
 )
 from .._wire.events import (
     NEED_DATA,
@@ -244,7 +245,7 @@ class Session:
             self._requests.turn_away(answer, version, body_format)
             return
         assert isinstance(event, Received)
-        assert isinstance(event.body, Request)
+        assert is_request(event.body)
         self._requests.take(event.body, version, body_format)
 
     def _take_other(self, event: Told) -> None:
@@ -333,20 +334,20 @@ class Session:
             return
         event = self._inlet.withdraw(correlation_id)
         if event is not None:
-            assert isinstance(event.body, Request)
+            assert is_request(event.body)
             self._requests.never_mind(event.body, event.version, event.format)
 
 
 def _is_request(event: Told) -> bool:
     if isinstance(event, Malformed):
         return event.frame_type is FrameType.REQUEST
-    return isinstance(event.body, Request)
+    return is_request(event.body)
 
 
 def _correlation_id_of(event: Told) -> str:
     if isinstance(event, Malformed):
         return event.correlation_id
-    assert isinstance(event.body, Request)
+    assert is_request(event.body)
     return event.body.correlation_id
 
 

@@ -75,9 +75,9 @@ def reply_of(
         SerializationError: If its type is not registered, or it cannot be
             written: an error must not look like a success.
     """
-    manner = _manner_of(type(message), type(value))
-    name = _name_for(type(value), registry) if manner.is_named else UNSET
-    return Reply(Raw(manner.codec.encode(value, body_format)), name)
+    codec, is_named = _manner_of(type(message), type(value))
+    name = _name_for(type(value), registry) if is_named else UNSET
+    return Reply(Raw(codec.encode(value, body_format)), name)
 
 
 def plain_answer_of(
@@ -91,10 +91,10 @@ def plain_answer_of(
     Raises:
         SerializationError: If its type is not registered.
     """
-    manner = _manner_of(type(message), type(value))
-    if not manner.codec.native or value is UNSET:
+    codec, is_named = _manner_of(type(message), type(value))
+    if not codec.native or value is UNSET:
         return None
-    name = _name_for(type(value), registry) if manner.is_named else UNSET
+    name = _name_for(type(value), registry) if is_named else UNSET
     return request.reply(cast("Raw", value), name)
 
 
@@ -106,25 +106,18 @@ def _name_for(cls: type, registry: MessageRegistry) -> str:
     return name
 
 
-class _Manner(NamedTuple):
-    """How a reply of one type is written that answers a message of another."""
-
-    codec: Codec[Any]
-    is_named: bool
-    """Whether it is a message, so that its name is written as well."""
-
-
-def _find_manner(message_type: type, value_type: type) -> _Manner:
+def _find_manner(message_type: type, value_type: type) -> tuple[Codec[Any], bool]:
+    """Return how a reply is written, and whether it is a message and has a name."""
     # By the declared type, so that a union is written as whoever reads the
     # declaration expects it.
     is_declared = is_question(message_type)
     written_as = reply_type_of(message_type) if is_declared else value_type
-    return _Manner(codec_of(written_as), is_message(value_type))
+    return codec_of(written_as), is_message(value_type)
 
 
-_manner_of: Final[Callable[[type, type], _Manner]] = lru_cache(maxsize=1024)(
-    _find_manner
-)
+_manner_of: Final[Callable[[type, type], tuple[Codec[Any], bool]]] = lru_cache(
+    maxsize=1024
+)(_find_manner)
 
 
 def failure_of(

@@ -134,7 +134,10 @@ def decode_body(
     if read_request is not None and frame.type is _REQUEST:
         request = read_request(frame.payload, frame.format)
         if request is not None:
-            return request if _is_modest(request, frame) else _check(frame, request)
+            is_modest = len(request.correlation_id) <= _SURELY_SHORT
+            if is_modest and request.headers is UNSET and frame.version > 1:
+                return request
+            return _check(frame, request)
     try:
         body = _DECODE[frame.format][frame.type](frame.payload)
     except RecursionError:
@@ -142,15 +145,6 @@ def decode_body(
     except UNREADABLE as error:
         return _malformed(frame, str(error))
     return _check(frame, body)
-
-
-def _is_modest(request: Request, frame: Frame) -> bool:
-    """Return whether nothing of *request* can be too much, as with most."""
-    return (
-        request.headers is UNSET
-        and frame.version > 1
-        and len(request.correlation_id) <= _SURELY_SHORT
-    )
 
 
 def _check(frame: Frame, body: Body) -> Body | Malformed:

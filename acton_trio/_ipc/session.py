@@ -27,6 +27,7 @@ from .._wire.envelopes import (
     Response,
     Subscribe,
     Unsubscribe,
+    is_request,
 )
 from .._wire.events import (
     NEED_DATA,
@@ -72,11 +73,13 @@ class Session:
     def __attrs_post_init__(self) -> None:
         config = self._host.config
         size = config.limits.max_message_size
-        self._connection = Connection(Role.SERVER, max_message_size=size)
+        self._connection = Connection(
+            Role.SERVER, max_message_size=size, read_request=self._read_request
+        )
         self._outbox = Outbox(self._stream, config.timeouts.write_timeout or math.inf)
-        self._admission = Admission(self._host)
         self._share = Share(self._host.turns)
         self._requests = requests = Requests(self._host, self)
+        self._admission = requests.admission
         self._subscriptions = PushSubscriptions(
             self._host.pushes, config.limits.push_buffer_size, self._push
         )
@@ -180,6 +183,9 @@ class Session:
 
     # --- reading
 
+    def _read_request(self, body: bytes, body_format: Format) -> Request | None:
+        return self._requests.read(body, body_format)
+
     async def _read(self) -> float:
         """Take what the peer says; return how long the last words may take."""
         self._inlet.expect_frame()
@@ -239,7 +245,7 @@ class Session:
             self._requests.turn_away(answer, version, body_format)
             return
         assert isinstance(event, Received)
-        assert isinstance(event.body, Request)
+        assert is_request(event.body)
         self._requests.take(event.body, version, body_format)
 
     def _take_other(self, event: Told) -> None:
@@ -328,20 +334,20 @@ class Session:
             return
         event = self._inlet.withdraw(correlation_id)
         if event is not None:
-            assert isinstance(event.body, Request)
+            assert is_request(event.body)
             self._requests.never_mind(event.body, event.version, event.format)
 
 
 def _is_request(event: Told) -> bool:
     if isinstance(event, Malformed):
         return event.frame_type is FrameType.REQUEST
-    return isinstance(event.body, Request)
+    return is_request(event.body)
 
 
 def _correlation_id_of(event: Told) -> str:
     if isinstance(event, Malformed):
         return event.correlation_id
-    assert isinstance(event.body, Request)
+    assert is_request(event.body)
     return event.body.correlation_id
 
 

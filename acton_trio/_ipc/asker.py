@@ -22,21 +22,31 @@ class Asker:
         frame: What it has asked.
         due: When it has waited too long, on trio's clock.
         is_recallable: Whether the peer is to be told if nobody waits any more.
+        is_leading: Whether it reads the answer itself, so that nobody wakes it.
     """
 
-    __slots__ = ("_result", "_task", "due", "frame", "is_recallable")
+    __slots__ = ("_result", "_task", "due", "frame", "is_leading", "is_recallable")
 
-    def __init__(self, frame: bytes, due: float, *, is_recallable: bool) -> None:
+    def __init__(
+        self, frame: bytes, due: float, *, is_recallable: bool, is_leading: bool
+    ) -> None:
         self.frame: Final = frame
         self.due: Final = due
         self.is_recallable: Final = is_recallable
+        self.is_leading: Final = is_leading
         self._task: Final = trio.lowlevel.current_task()
         self._result: _Result | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it has no answer yet."""
+        return self._result is None
 
     def settle(self, result: _Result) -> None:
         """Hand *result* to it, once."""
         self._result = result
-        trio.lowlevel.reschedule(self._task)
+        if not self.is_leading:
+            trio.lowlevel.reschedule(self._task)
 
     def answer(self) -> Answer:
         """Return what it was handed, or raise that."""

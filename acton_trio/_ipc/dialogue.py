@@ -21,32 +21,18 @@ from typing import Final, final
 
 import attrs
 import trio
-from msgspec import UNSET
 
-from .._base.errors import ActonError, PeerLostError, ProtocolError
-from .._base.formats import Format
+from .._base.errors import ActonError, PeerLostError
 from .._wire.connection import Connection
-from .._wire.envelopes import (
-    HEARTBEAT,
-    Body,
-    Discover,
-    Push,
-    Request,
-    Response,
-    StreamItem,
-    Subscribe,
-)
-from .._wire.events import NEED_DATA, ConnectionClosed, Received
-from .._wire.frames import FrameType
-from .._wire.malformed import Malformed
+from .._wire.envelopes import HEARTBEAT, Body, Discover, Request, Subscribe
 from .._wire.states import Role
 from .asker import Asker
 from .direct import DirectSocket, direct
-from .exchange import Answer, fresh, no_sense
+from .exchange import Answer, fresh
 from .hearers import Audience, Reader
+from .matching import Matching
 from .outgoing import Outgoing
 from .recall import Recall
-from .results import last_words_in
 
 __all__ = ["Dialogue"]
 
@@ -71,33 +57,41 @@ class Dialogue:
 
     stream: trio.abc.Stream
     _audience: Audience
-    lost: ActonError | None = attrs.field(default=None, init=False)
-    """Why there will be no more answers, once there will be none."""
-
-    has_heard: bool = attrs.field(default=False, init=False)
-    """Whether the peer has said anything but why it does not listen."""
-
     _connection: Connection = attrs.field(init=False)
-    _source: trio.abc.ReceiveStream | DirectSocket = attrs.field(init=False)
+    _direct: DirectSocket | None = attrs.field(init=False)
     _outgoing: Outgoing = attrs.field(init=False)
     _recall: Recall = attrs.field(init=False)
+    _matching: Matching = attrs.field(init=False)
     _life: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _spoke_at: float = attrs.field(factory=trio.current_time, init=False)
     _next_number: Callable[[], int] = attrs.field(
         factory=lambda: count(1).__next__, init=False
     )
-    _askers: dict[str, Asker] = attrs.field(factory=dict[str, Asker], init=False)
-    _readers: dict[str, Reader] = attrs.field(factory=dict[str, Reader], init=False)
-    _held_up: trio.lowlevel.ParkingLot = attrs.field(
+    _is_led: bool = attrs.field(default=False, init=False)
+    """Whether somebody who waits for an answer reads, for all."""
+
+    _pausing: trio.lowlevel.ParkingLot = attrs.field(
         factory=trio.lowlevel.ParkingLot, init=False
     )
 
     def __attrs_post_init__(self) -> None:
         self._connection = Connection(Role.CLIENT)
-        ends = direct(self.stream) or self.stream
-        self._source = ends
-        self._outgoing = Outgoing(ends)
+        self._direct = direct(self.stream)
+        self._outgoing = Outgoing(self._direct or self.stream)
         self._recall = Recall(self.say)
+        self._matching = Matching(
+            self._connection, self._audience, self._recall, self._end
+        )
+
+    @property
+    def lost(self) -> ActonError | None:
+        """Why there will be no more answers, once there will be none."""
+        return self._matching.lost
+
+    @property
+    def has_heard(self) -> bool:
+        """Whether the peer has said anything but why it does not listen."""
+        return self._matching.has_heard
 
     def new_id(self, prefix: str) -> str:
         """Return an id that no other question on this connection has."""
@@ -137,24 +131,65 @@ class Dialogue:
         if self.lost is not None:
             await trio.lowlevel.cancel_shielded_checkpoint()
             raise fresh(self.lost)
-        correlation_id = question.correlation_id
         frame = self._connection.send(question)
-        is_request = isinstance(question, Request) and question.expects_reply
-        now = self._spoke_at = trio.current_time()
-        asker = Asker(frame, now + patience, is_recallable=is_request)
-        if len(self._askers) < _FEW:
+        askers = self._matching.askers
+        is_quiet = len(askers) < _FEW and self._matching.told < _FEW
+        if is_quiet:
+            # First of all: what is done here is done while the peer is at work.
             self._outgoing.put_now(frame)
         else:
             self._outgoing.put(frame)
-        self._askers[correlation_id] = asker
-        self.read_on()
+        self._spoke_at = trio.current_time()
+        correlation_id = question.correlation_id
+        is_request = type(question) is Request and question.expects_reply
+        leads = is_quiet and self._may_lead()
+        asker = Asker(
+            frame, self._spoke_at + patience, is_recallable=is_request, is_leading=leads
+        )
+        askers[correlation_id] = asker
+        if leads:
+            await self._lead(correlation_id, asker)
+        else:
+            self.read_on()
+            await self._follow(correlation_id)
+        return asker.answer()
+
+    def _may_lead(self) -> bool:
+        """Return whether nobody waits for anything, so that whoever asks may read."""
+        return not (
+            self._direct is None
+            or self._matching.askers
+            or self._is_led
+            or self._pausing
+        )
+
+    async def _lead(self, correlation_id: str, asker: Asker) -> None:
+        """Wait for an answer, and read it: for others as well, should they ask."""
+        socket = self._direct
+        assert socket is not None
+        self._is_led = True
+        socket.hush()
+        try:
+            while asker.is_waiting:
+                await socket.wait()
+                self._hear(socket.read())
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._matching.lose(PeerLostError("the connection broke"))
+        finally:
+            self._is_led = False
+            socket.unhush()
+            self.read_on()
+            if asker.is_waiting:
+                self._give_up(correlation_id)
+
+    async def _follow(self, correlation_id: str) -> None:
+        """Wait for an answer that somebody else reads."""
 
         def leave(_: object) -> trio.lowlevel.Abort:
             self._give_up(correlation_id)
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(leave)
-        return asker.answer()
 
     def open(self, request: Request, reader: Reader) -> None:
         """Write *request*, and hand its replies to *reader* until it is closed.
@@ -165,12 +200,11 @@ class Dialogue:
         if self.lost is not None:
             raise fresh(self.lost)
         self.say(request)
-        self._readers[request.correlation_id] = reader
+        self._matching.readers[request.correlation_id] = reader
 
     def close(self, correlation_id: str) -> None:
         """Hand nothing more on; have the peer give the request up if it goes on."""
-        if self._readers.pop(correlation_id, None) is not None:
-            self._recall.call_back(correlation_id)
+        self._matching.drop(correlation_id)
         self.read_on()
 
     async def run(self) -> None:
@@ -186,38 +220,48 @@ class Dialogue:
                 nursery.start_soon(self._keep_time, name="ipc client: heartbeats")
                 await self._read()
         finally:
-            self._lose(PeerLostError("this client was closed"))
+            self._matching.lose(PeerLostError("this client was closed"))
+            if self._direct is not None:
+                self._direct.close()
 
     # --- the connection's own tasks
 
     async def _read(self) -> None:
         try:
             while self.lost is None:
-                data = await self._source.receive_some(_CHUNK)
-                self._connection.receive_data(bytes(data))
-                while self._take_next():
-                    while self._is_held_up():
-                        await self._held_up.park()
-        except ProtocolError as error:
-            self._lose(error)
+                await self._pause()
+                self._matching.receive(await self._receive())
+                while self._matching.take_next():
+                    if self._matching.readers:
+                        await self._pause()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self._lose(PeerLostError("the connection broke"))
+            self._matching.lose(PeerLostError("the connection broke"))
+
+    async def _pause(self) -> None:
+        while self._is_led or self._matching.is_held_up:
+            await self._pausing.park()
+
+    async def _receive(self) -> bytes:
+        socket = self._direct
+        if socket is None:
+            return bytes(await self.stream.receive_some(_CHUNK))
+        while True:
+            await socket.wait_idle()
+            await self._pause()
+            data = socket.read()
+            if data is not None:
+                return data
+
+    def _hear(self, data: bytes | None) -> None:
+        if data is not None:
+            self._matching.receive(data)
+            while self._matching.take_next():
+                pass
 
     def read_on(self) -> None:
         """Look again whether the peer may be listened to: somebody has read, or waits."""
-        if self._held_up:
-            self._held_up.unpark_all()
-
-    def _is_held_up(self) -> bool:
-        """Whether a reader is behind, and nobody waits for anything else."""
-        if not self._readers:
-            return False
-        readers = self._readers.values()
-        return any(each.is_behind for each in readers) and not (
-            self._askers
-            or self._audience.is_waiting
-            or any(each.is_waiting for each in readers)
-        )
+        if self._pausing:
+            self._pausing.unpark_all()
 
     async def _write(self) -> None:
         try:
@@ -227,102 +271,37 @@ class Dialogue:
             # that has only stopped to read may leave its own end open.
             self._outgoing.break_off()
             await trio.sleep(_LAST_WORDS)
-            self._lose(PeerLostError("the connection broke"))
+            self._matching.lose(PeerLostError("the connection broke"))
 
     async def _keep_time(self) -> None:
         """Say something before the silence gets too long, and end what takes too long."""
         while True:
             # Nobody waits for less than this takes, so nobody need wake this.
-            due = min((each.due for each in self._askers.values()), default=math.inf)
+            askers = self._matching.askers
+            due = min((each.due for each in askers.values()), default=math.inf)
             await trio.sleep_until(min(due, self._spoke_at + _KEEPALIVE))
-            now = trio.current_time()
-            for correlation_id, asker in [*self._askers.items()]:
-                if asker.due <= now:
-                    self._give_up(correlation_id)
-                    asker.settle(TimeoutError())
-            if now >= self._spoke_at + _KEEPALIVE:
+            self._time_out(trio.current_time())
+            if trio.current_time() >= self._spoke_at + _KEEPALIVE:
                 self.say(HEARTBEAT)
 
+    def _time_out(self, now: float) -> None:
+        for correlation_id, asker in [*self._matching.askers.items()]:
+            if asker.due <= now:
+                self._give_up(correlation_id)
+                asker.settle(TimeoutError())
+                self._call_off()
+
     def _give_up(self, correlation_id: str) -> None:
-        asker = self._askers.pop(correlation_id)
+        asker = self._matching.askers.pop(correlation_id)
         # What the peer has seen nothing of is taken back.
         if not self._outgoing.withdraw(asker.frame) and asker.is_recallable:
             self._recall.call_back(correlation_id)
 
-    # --- what the peer says
+    def _call_off(self) -> None:
+        """Have whoever reads for all look whether it still waits."""
+        if self._is_led and self._direct is not None:
+            self._direct.call_off()
 
-    def _take_next(self) -> bool:
-        """Take in what comes next of what was read; return whether there was any."""
-        event = self._connection.next_event()
-        if isinstance(event, Received):
-            self._take(event)
-        elif event is NEED_DATA:
-            return False
-        elif isinstance(event, ConnectionClosed):
-            self._lose(PeerLostError("the peer closed the connection"))
-        elif isinstance(event, Malformed):
-            self._take_malformed(event)
-        return self.lost is None
-
-    def _take(self, event: Received) -> None:
-        body = event.body
-        if isinstance(body, Response):
-            asker = self._askers.pop(body.correlation_id, None)
-            if asker is not None:
-                self._learn(body)
-                asker.settle(Answer(body, event.format))
-            elif (last_words := last_words_in(body)) is not None:
-                self._lose(last_words)
-                return
-            else:
-                self._learn(body)
-                self._answer_reader(Answer(body, event.format))
-        elif isinstance(body, StreamItem):
-            self._take_item(body, event.format)
-        elif isinstance(body, Push):
-            self._audience.hear(body, event.format)
-        self.has_heard = True
-
-    def _learn(self, body: Response) -> None:
-        if body.protocol_version is not UNSET:
-            self._recall.learn(can_cancel=body.protocol_version.capabilities.cancel)
-
-    def _answer_reader(self, answer: Answer) -> None:
-        reader = self._readers.pop(answer.response.correlation_id, None)
-        if reader is not None:
-            reader.answer(answer)
-
-    def _take_item(self, item: StreamItem, body_format: Format) -> None:
-        reader = self._readers.get(item.correlation_id)
-        if reader is None or reader.put(item, body_format):
-            return
-        if item.is_final:
-            del self._readers[item.correlation_id]
-        else:
-            self.close(item.correlation_id)
-
-    def _take_malformed(self, event: Malformed) -> None:
-        if event.frame_type is FrameType.PUSH:
-            self._audience.mishear()
-            return
-        correlation_id, error = event.correlation_id, no_sense(event)
-        asker = self._askers.pop(correlation_id, None)
-        if asker is not None:
-            asker.settle(error)
-            return
-        reader = self._readers.get(correlation_id)
-        if reader is not None:
-            reader.lose(error)
-            self.close(correlation_id)
-
-    def _lose(self, why: ActonError) -> None:
-        """Answer everybody that there will be no more answers, and end it all."""
-        if self.lost is None:
-            self.lost = why
-        askers, self._askers = self._askers, {}
-        for asker in askers.values():
-            asker.settle(fresh(self.lost))
-        readers, self._readers = self._readers, {}
-        for reader in readers.values():
-            reader.lose(fresh(self.lost))
+    def _end(self) -> None:
+        self._call_off()
         self._life.cancel(reason="the connection has ended")

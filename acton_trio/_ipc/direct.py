@@ -9,6 +9,7 @@ something to wait for.
 from __future__ import annotations
 
 import os
+import select
 import sys
 from typing import Final, final
 
@@ -16,17 +17,41 @@ import trio
 
 __all__ = ["DirectSocket", "direct"]
 
+# As much as one wake-up may bring, in bytes.
+_CHUNK: Final = 65536
+
 _CLOSED: Final = -1
 
 
 @final
 class DirectSocket:
-    """The socket of a stream; lives as long as that, and does not own it."""
+    """The socket of a stream; lives as long as a connection, and does not own it.
 
-    __slots__ = ("_socket",)
+    Two may wait for what comes: one task that does so all the time, in
+    `wait_idle`, and hears of nothing while it is `hush`ed; and meanwhile another,
+    in `wait`.
+    """
+
+    __slots__ = ("_bell", "_number", "_socket")
 
     def __init__(self, stream: trio.SocketStream) -> None:
         self._socket: Final = stream.socket
+        self._number: Final = stream.socket.fileno()
+        # A second way to wait for the same socket.  That it is stopped, and goes on,
+        # wakes nobody: each would cost more than all else that a call does here.
+        self._bell: Final = select.epoll()
+        try:
+            self._bell.register(self._number, select.EPOLLIN)
+        except BaseException:
+            self._bell.close()
+            raise
+
+    def close(self) -> None:
+        """Give back what is beside the socket, which stays open."""
+        trio.lowlevel.notify_closing(self._bell.fileno())
+        self._bell.close()
+
+    # --- writing
 
     def write(self, data: bytes | memoryview) -> int:
         """Write what there is room for now; return how many bytes that was.
@@ -35,8 +60,9 @@ class DirectSocket:
             trio.BrokenResourceError: If nobody reads it any more.
             trio.ClosedResourceError: If the stream was closed.
         """
+        self._check_open()
         try:
-            return os.write(self._number(), data)
+            return os.write(self._number, data)
         except BlockingIOError:
             return 0
         except OSError as error:
@@ -54,41 +80,92 @@ class DirectSocket:
         """
         rest = memoryview(data)[self.write(data) :]
         while rest:
-            await trio.lowlevel.wait_writable(self._number())
+            try:
+                await trio.lowlevel.wait_writable(self._number)
+            except trio.ClosedResourceError:
+                # Or somebody else was called off.
+                self._check_open()
             rest = rest[self.write(rest) :]
 
-    async def receive_some(self, max_bytes: int) -> bytes:
-        """Return what comes next, waiting for it; ``b""`` at the end.
+    # --- reading
+
+    def read(self) -> bytes | None:
+        """Return what has come, ``b""`` at the end; nothing if nothing has.
 
         Raises:
             trio.BrokenResourceError: If the connection broke.
             trio.ClosedResourceError: If the stream was closed.
+        """
+        self._check_open()
+        try:
+            return os.read(self._number, _CHUNK)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise trio.BrokenResourceError from error
+
+    async def wait_idle(self) -> None:
+        """Wait until something has come while not hushed.
+
+        A stream that is closed on this side is not noticed, but where it is used.
 
         Cancellation:
-            Nothing is lost.
+            Only the waiting ends.
         """
-        while True:
-            await trio.lowlevel.wait_readable(self._number())
-            try:
-                return os.read(self._number(), max_bytes)
-            except BlockingIOError:
-                # Woken in vain, as may happen.
-                continue
-            except OSError as error:
-                raise trio.BrokenResourceError from error
+        await trio.lowlevel.wait_readable(self._bell.fileno())
 
-    def _number(self) -> int:
-        # That of a closed socket may be another file's by now.
-        number = self._socket.fileno()
-        if number == _CLOSED:
+    def hush(self) -> None:
+        """Have `wait_idle` hear of nothing."""
+        if self._is_open:
+            self._bell.modify(self._number, 0)
+
+    def unhush(self) -> None:
+        """Have it hear again."""
+        if self._is_open and not self._bell.closed:
+            self._bell.modify(self._number, select.EPOLLIN)
+
+    async def wait(self) -> None:
+        """Wait until something has come, or `call_off`.
+
+        Raises:
+            trio.ClosedResourceError: If the stream was closed before.
+
+        Cancellation:
+            Only the waiting ends.
+        """
+        self._check_open()
+        try:
+            await trio.lowlevel.wait_readable(self._number)
+        except trio.ClosedResourceError:
+            # Whether it is closed shows when it is read.
+            return
+
+    def call_off(self) -> None:
+        """Wake who is in `wait`."""
+        if self._is_open:
+            trio.lowlevel.notify_closing(self._number)
+
+    # --- the number of a closed socket may be another file's by now
+
+    @property
+    def _is_open(self) -> bool:
+        return self._socket.fileno() != _CLOSED
+
+    def _check_open(self) -> None:
+        if self._socket.fileno() == _CLOSED:
             msg = "the stream was closed"
             raise trio.ClosedResourceError(msg)
-        return number
 
 
 def direct(stream: trio.abc.Stream) -> DirectSocket | None:
-    """Return the plain socket that *stream* is; nothing if it is anything else."""
-    # On Windows a socket's number is no file's.
-    if sys.platform == "win32" or type(stream) is not trio.SocketStream:
+    """Return the plain socket that *stream* is; nothing if it is anything else.
+
+    Nothing as well where there is no epoll: there the stream does the work.
+    """
+    if sys.platform != "linux" or type(stream) is not trio.SocketStream:
         return None
-    return DirectSocket(stream)
+    try:
+        return DirectSocket(stream)
+    except (OSError, ValueError):
+        # It was closed before, or is a test's that only looks like one.
+        return None

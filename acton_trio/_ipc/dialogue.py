@@ -2,7 +2,9 @@
 
 Three tasks: one reads, one writes what cannot be written at once, and one looks
 at the clock.  Whoever asks waits without a task of its own, and without a cancel
-scope: these would cost more than all the rest of it.
+scope: these would cost more than all the rest of it.  If it is alone with that,
+and the stream is a plain socket, it reads as well: its answer, and what else
+comes until that is there.
 
 All that the peer says comes through one stream, in one order, and nothing in
 the protocol lets the peer be told to send less of one thing.  So there is one
@@ -39,8 +41,9 @@ __all__ = ["Dialogue"]
 # As much as one wake-up may bring, in bytes.
 _CHUNK: Final = 65536
 
-# While fewer wait than this, a question is written at once.  With more of them,
-# those that ask in one go are written in one go, which is later, but cheaper.
+# While fewer wait than this, and fewer were answered at a time, a question is
+# written at once.  What more of them ask in one go is written in one go, which is
+# later, but cheaper.
 _FEW: Final = 4
 
 # Half of the time after which a server cuts a silent peer, in seconds.
@@ -135,7 +138,7 @@ class Dialogue:
         askers = self._matching.askers
         is_quiet = len(askers) < _FEW and self._matching.told < _FEW
         if is_quiet:
-            # First of all: what is done here is done while the peer is at work.
+            # Before all else: that is done while the peer is at work.
             self._outgoing.put_now(frame)
         else:
             self._outgoing.put(frame)

@@ -57,7 +57,7 @@ def socket_pair() -> tuple[trio.SocketStream, trio.SocketStream]:
 async def pair(
     request: pytest.FixtureRequest,
     autojump_clock: MockClock,
-) -> AsyncGenerator[tuple[acton.ipc.Client, Peer]]:
+) -> AsyncGenerator[tuple[acton.ipc.Client, Peer], None]:
     """A client, and what it talks to, over a plain socket and over memory."""
     is_socket = request.param == "socket"
     async with open_pair(is_socket=is_socket) as pair:

@@ -14,6 +14,7 @@ from .._runtime.exposure import Exposure
 from .._wire.envelopes import ActorEntry, Discover, Response
 from .config import IpcConfig
 from .pushes import Pushes
+from .reading import RequestReader
 from .statistics import Counters
 from .turns import Turns
 
@@ -36,10 +37,16 @@ class Host:
     turns: Turns = attrs.field(factory=Turns, init=False)
     """Whose frames are dealt with next."""
 
+    reader: RequestReader = attrs.field(init=False)
+    """Reads the requests of all of them."""
+
     progress: trio.lowlevel.ParkingLot = attrs.field(
         factory=trio.lowlevel.ParkingLot, init=False
     )
     """Woken when fewer requests are in flight, or a connection has ended."""
+
+    def __attrs_post_init__(self) -> None:
+        self.reader = RequestReader(self.exposure.registry)
 
     def discovered(self, question: Discover) -> Response:
         """Return the answer to what there is to be reached here."""

@@ -72,11 +72,13 @@ class Session:
     def __attrs_post_init__(self) -> None:
         config = self._host.config
         size = config.limits.max_message_size
-        self._connection = Connection(Role.SERVER, max_message_size=size)
+        self._connection = Connection(
+            Role.SERVER, max_message_size=size, read_request=self._read_request
+        )
         self._outbox = Outbox(self._stream, config.timeouts.write_timeout or math.inf)
-        self._admission = Admission(self._host)
         self._share = Share(self._host.turns)
         self._requests = requests = Requests(self._host, self)
+        self._admission = requests.admission
         self._subscriptions = PushSubscriptions(
             self._host.pushes, config.limits.push_buffer_size, self._push
         )
@@ -179,6 +181,9 @@ class Session:
         return FAREWELL_SECONDS
 
     # --- reading
+
+    def _read_request(self, body: bytes, body_format: Format) -> Request | None:
+        return self._requests.read(body, body_format)
 
     async def _read(self) -> float:
         """Take what the peer says; return how long the last words may take."""

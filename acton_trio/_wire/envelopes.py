@@ -99,7 +99,11 @@ class Request(Correlated, frozen=True):
         )
 
     def reply(self, payload: Raw, message_type: str | UnsetType = UNSET) -> Response:
-        """Return the answer that carries the actor's reply."""
+        """Return the answer that carries the actor's reply.
+
+        If it is to be sent and nothing else, *payload* may be the reply itself,
+        which is then encoded along with the answer.
+        """
         return Response(
             self.correlation_id,
             success=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio  # noqa: TID251 - a peer lives there
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
@@ -20,7 +19,8 @@ from adders import (
     open_xoscar,
     pykka_adder,
 )
-from harness import Contender, Plan, Question, Stopwatch, bare, in_asyncio, in_trio
+from harness import Contender, Plan, Question, in_asyncio, in_trio
+from samples import Stopwatch, bare, sampled, sampled_blocking
 
 import acton_trio as acton
 from acton_trio._kernel.addressee import Addressee
@@ -28,28 +28,6 @@ from acton_trio._kernel.checks import checked_request
 from acton_trio._kernel.envelope import Ask
 
 CALLERS: Final = 100
-
-
-async def sampled(ask: Callable[[], Awaitable[object]], asks: int) -> list[float]:
-    """Return how long each of *asks* took."""
-    samples: list[float] = []
-    clock = time.perf_counter
-    for _ in range(asks):
-        start = clock()
-        await ask()
-        samples.append(clock() - start)
-    return samples
-
-
-def sampled_blocking(ask: Callable[[], object], asks: int) -> list[float]:
-    """Return how long each of *asks* took."""
-    samples: list[float] = []
-    clock = time.perf_counter
-    for _ in range(asks):
-        start = clock()
-        ask()
-        samples.append(clock() - start)
-    return samples
 
 
 # --- trio itself

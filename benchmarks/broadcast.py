@@ -7,7 +7,8 @@ from typing import Final
 
 import trio
 from adders import ADD, Add, Adder
-from harness import Contender, Plan, Question, Stopwatch, bare, in_trio
+from harness import Contender, Plan, Question, in_trio
+from samples import Stopwatch, bare
 
 import acton_trio as acton
 
@@ -19,23 +20,25 @@ def same(model: Adder) -> Adder:
     return model
 
 
-async def deliver(waves: int, *, by_broker: bool) -> float:
+async def deliver(waves: int, *, by_broker: bool) -> list[float]:
     """Have all actors handle a message, as often as told."""
     models = [Adder() for _ in range(ACTORS)]
     async with acton.open_runtime() as runtime:
         handles = [await runtime.start(same, each) for each in models]
         for handle in handles:
             handle.subscribe(Add)
-        with Stopwatch() as watch:
-            for _ in range(waves):
+        samples: list[float] = []
+        for wave in range(1, waves + 1):
+            with Stopwatch() as watch:
                 if by_broker:
                     await runtime.broker.broadcast(ADD)
                 else:
                     for handle in handles:
                         await handle.send(ADD)
-            while any(each.total < waves for each in models):  # noqa: ASYNC110 - a loop is cheaper
-                await trio.lowlevel.checkpoint()
-    return watch.seconds / (waves * ACTORS)
+                while any(each.total < wave for each in models):  # noqa: ASYNC110 - a loop is cheaper
+                    await trio.lowlevel.checkpoint()
+            samples.append(watch.seconds / ACTORS)
+    return samples
 
 
 def contenders(plan: Plan) -> list[Contender]:

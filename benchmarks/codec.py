@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import cattrs.preconf.msgspec
 import msgspec
-from harness import Contender, Plan, Question, Stopwatch
+from harness import Contender, Plan, Question
+from samples import chunks
 
 import acton_trio as acton
 from acton_trio._base.formats import Format
@@ -135,13 +136,11 @@ def as_msgspec(message: object) -> Callable[[bytes], object]:
     return msgspec.json.Decoder(type(message)).decode
 
 
-def decodes(decode: Callable[[bytes], object], message: object, count: int) -> float:
+def decodes(
+    decode: Callable[[bytes], object], message: object, count: int
+) -> list[float]:
     """Decode the same bytes again and again."""
-    payload = msgspec.json.encode(message)
-    with Stopwatch() as watch:
-        for _ in range(count):
-            decode(payload)
-    return watch.seconds / count
+    return chunks(partial(decode, msgspec.json.encode(message)), count)
 
 
 def contenders(plan: Plan) -> list[Contender]:

@@ -29,13 +29,11 @@ import gc
 import importlib.util
 import json
 import shutil
-import time
 import traceback
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final, ParamSpec, Self
+from typing import Final, ParamSpec
 
 import attrs
 import trio
@@ -45,8 +43,6 @@ __all__ = [
     "Contender",
     "Plan",
     "Question",
-    "Stopwatch",
-    "bare",
     "in_asyncio",
     "in_trio",
     "measure",
@@ -70,7 +66,8 @@ class Contender:
     run: Callable[[], Reading]
     """Is one round: seconds per operation, a sample of each operation, or more.
 
-    It takes no time for what is to be left out: it looks at the clock itself.
+    It looks at the clock itself, so that nothing is counted but what is meant; with
+    what is in `samples`.
     """
 
     needs: Sequence[str] = ()
@@ -183,41 +180,6 @@ def _tidy() -> Generator[None]:
 
 
 # --- what contenders are written with
-
-
-def bare(operations: int) -> float:
-    """Append to a deque, take out, call a function: the floor of any actor."""
-    queue: deque[int] = deque()
-    with Stopwatch() as watch:
-        for number in range(operations):
-            queue.append(number)
-            _ignore(queue.popleft())
-    return watch.seconds / operations
-
-
-def _ignore(_message: object) -> None:
-    pass
-
-
-class Stopwatch:
-    """Takes the time of its block.
-
-    ::
-
-        with Stopwatch() as watch:
-            ...
-        return watch.seconds / operations
-    """
-
-    seconds: float = 0.0
-    _start: float = 0.0
-
-    def __enter__(self) -> Self:
-        self._start = time.perf_counter()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.seconds = time.perf_counter() - self._start
 
 
 def in_trio(

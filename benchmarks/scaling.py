@@ -7,7 +7,8 @@ from typing import Final
 import attrs
 import trio
 from adders import ADD, Adder
-from harness import Contender, Plan, Question, Stopwatch, in_trio
+from harness import Contender, Plan, Question, in_trio
+from samples import Stopwatch
 
 import acton_trio as acton
 

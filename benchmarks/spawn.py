@@ -19,91 +19,96 @@ from adders import (
     open_xoscar,
     pykka_adder,
 )
-from harness import Contender, Plan, Question, Stopwatch, bare, in_asyncio, in_trio
+from harness import Contender, Plan, Question, in_asyncio, in_trio
+from samples import bare, sampled, sampled_blocking
 
 import acton_trio as acton
 
 
-async def lives(actors: int) -> float:
+async def lives(actors: int) -> list[float]:
     """Start, ask and stop actors of a runtime, one after the other."""
     async with acton.open_runtime() as runtime:
-        with Stopwatch() as watch:
-            for _ in range(actors):
-                adder = await runtime.start(Adder)
-                await adder.ask(GET)
-                await adder.stop()
-    return watch.seconds / actors
+
+        async def life() -> None:
+            adder = await runtime.start(Adder)
+            await adder.ask(GET)
+            await adder.stop()
+
+        return await sampled(life, actors)
 
 
-async def starts(actors: int) -> float:
+async def starts(actors: int) -> list[float]:
     """Start actors, and leave them: stopping them is not counted."""
     async with acton.open_runtime() as runtime:
-        with Stopwatch() as watch:
-            for _ in range(actors):
-                await runtime.start(Adder)
-    return watch.seconds / actors
+        return await sampled(lambda: runtime.start(Adder), actors)
 
 
 # --- the peers
 
 
-async def asyncio_task(actors: int) -> float:
+async def asyncio_task(actors: int) -> list[float]:
     """Create a task with a queue, ask it, cancel it and wait."""
-    with Stopwatch() as watch:
-        for _ in range(actors):
-            adder = AsyncioAdder()
-            task = asyncio.create_task(adder.run())
-            await adder.ask(GET)
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-    return watch.seconds / actors
+
+    async def life() -> None:
+        adder = AsyncioAdder()
+        task = asyncio.create_task(adder.run())
+        await adder.ask(GET)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    return await sampled(life, actors)
 
 
-async def channels(actors: int) -> float:
+async def channels(actors: int) -> list[float]:
     """Open a nursery with a task and its channel, ask it, and cancel."""
-    with Stopwatch() as watch:
-        for _ in range(actors):
-            async with trio.open_nursery() as nursery:
-                adder = ChannelAdder()
-                nursery.start_soon(adder.run)
-                await adder.ask(GET)
-                nursery.cancel_scope.cancel()
-    return watch.seconds / actors
+
+    async def life() -> None:
+        async with trio.open_nursery() as nursery:
+            adder = ChannelAdder()
+            nursery.start_soon(adder.run)
+            await adder.ask(GET)
+            nursery.cancel_scope.cancel()
+
+    return await sampled(life, actors)
 
 
-def pykka(actors: int) -> float:
+def pykka(actors: int) -> list[float]:
     """Start a thread for each."""
     adder = pykka_adder()
-    with Stopwatch() as watch:
-        for _ in range(actors):
-            ref = adder.start()
-            ref.ask(GET, timeout=PATIENCE)
-            ref.stop()
-    return watch.seconds / actors
+
+    def life() -> None:
+        ref = adder.start()
+        ref.ask(GET, timeout=PATIENCE)
+        ref.stop()
+
+    return sampled_blocking(life, actors)
 
 
-def thespian(actors: int) -> float:
+def thespian(actors: int) -> list[float]:
     """Create, ask, and tell it to exit."""
     leave: Any = import_module("thespian.actors").ActorExitRequest()
-    with open_thespian() as (system, adder), Stopwatch() as watch:
-        for _ in range(actors):
+    with open_thespian() as (system, adder):
+
+        def life() -> None:
             address = system.createActor(adder)
             system.ask(address, GET, PATIENCE)
             system.tell(address, leave)
-    return watch.seconds / actors
+
+        return sampled_blocking(life, actors)
 
 
-async def xoscar(actors: int) -> float:
+async def xoscar(actors: int) -> list[float]:
     """Create one in the pool of this process, ask, destroy."""
     xo: Any = import_module("xoscar")
     async with open_xoscar() as create:
-        with Stopwatch() as watch:
-            for _ in range(actors):
-                ref = await create()
-                await ref.get(GET)
-                await xo.destroy_actor(ref)
-    return watch.seconds / actors
+
+        async def life() -> None:
+            ref = await create()
+            await ref.get(GET)
+            await xo.destroy_actor(ref)
+
+        return await sampled(life, actors)
 
 
 def contenders(plan: Plan) -> list[Contender]:

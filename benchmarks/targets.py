@@ -184,10 +184,10 @@ class _Row:
         )
 
 
-_SEND: Final = _Row("send 1->1, plain handler", "send", "send")
+_SEND: Final = _Row("send 1->1, plain handler", "send", "send", P50)
 _ASK: Final = _Row("ask, deadline included", "ask", "ask", P50)
 _ASK_P99: Final = _Row("ask, deadline included: p99", "ask", "ask", P99)
-_SPAWN: Final = _Row("start, one ask, stop", "spawn", "start, ask, stop")
+_SPAWN: Final = _Row("start, one ask, stop", "spawn", "start, ask, stop", P50)
 _TIMERS: Final = "100,000 armed timers"
 _ONE: Final = _Row("server, 1 connection: p50", "server", "acton_trio, 1", P50)
 _64: Final = _Row("server, 64 connections", "server", "acton_trio, 64")
@@ -203,7 +203,9 @@ TARGETS: Final = (
     _SEND.speed("asyncio.Queue", 1.4),
     _SEND.speed("pykka", 8),
     _SEND.speed("xoscar", 80),
-    _Row("send to 1,000 plain actors", "send", "send to 1,000").cost("bare", 36, 12),
+    _Row("send to 1,000 plain actors", "send", "send to 1,000", P50).cost(
+        "bare", 36, 12
+    ),
     _ASK.cost("two switches", 1.25, 1.1),
     # 45 us where two switches take 11 us.
     _ASK_P99.cost("two switches", 45 / 11, metric=P50),
@@ -227,13 +229,13 @@ TARGETS: Final = (
     ),
     # A send to one actor again and again wakes it once for many messages; a
     # broadcast wakes each.
-    _Row("broadcast to 1,000, per delivery", "broadcast", "broadcast").cost(
+    _Row("broadcast to 1,000, per delivery", "broadcast", "broadcast", P50).cost(
         "send to each", 1.5, 1.1
     ),
     _Row(f"{_TIMERS}, cancelled", "timers", "arm and cancel").cost("heap", 4, 2),
     _Row(f"{_TIMERS}, handled", "timers", "arm, send and handle").cost("heap", 4, 2),
     _Row(f"{_TIMERS}: tasks", "timers", "arm", "tasks").value(1),
-    _Row("decode a 1 kB body", "codec", "acton_trio, 1 kB").cost(
+    _Row("decode a 1 kB body", "codec", "acton_trio, 1 kB", P50).cost(
         "msgspec, 1 kB", 1.25, 1.1
     ),
     _ONE.speed("asyncio streams, 1", 1.2, 1.4),

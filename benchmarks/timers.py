@@ -9,7 +9,8 @@ from heapq import heappop, heappush
 from itertools import count
 
 import trio
-from harness import Contender, Plan, Question, Stopwatch, in_trio
+from harness import Contender, Plan, Question, in_trio
+from samples import Stopwatch
 
 import acton_trio as acton
 

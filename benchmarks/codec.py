@@ -14,6 +14,7 @@ from samples import chunks
 
 import acton_trio as acton
 from acton_trio._base.formats import Format
+from acton_trio._ipc.reading import RequestReader, message_of
 from acton_trio._messages.registry import MessageRegistry
 from acton_trio._wire.bodies import decode_body
 from acton_trio._wire.envelopes import Request
@@ -110,13 +111,16 @@ def as_server(message: object) -> Callable[[bytes], object]:
     """Return what a server does with the body of a request."""
     registry = MessageRegistry()
     registry.register(type(message))
-    frame = frame_of(message)
+    reader, frame = RequestReader(registry), frame_of(message)
+    # As it does when the first one of a type has come.
+    reader.learn(type(message).__name__)
 
     def decode(_payload: bytes) -> object:
-        request = decode_body(frame)
+        request = decode_body(frame, reader.read)
         assert isinstance(request, Request)
-        assert isinstance(request.payload, msgspec.Raw)
-        return registry.decode(request.message_type, request.payload, Format.JSON)
+        found = message_of(request)
+        assert found is not None
+        return found
 
     return decode
 

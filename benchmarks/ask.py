@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio  # noqa: TID251 - a peer lives there
+import typing
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
@@ -24,7 +25,6 @@ from samples import Stopwatch, bare, sampled, sampled_blocking
 
 import acton_trio as acton
 from acton_trio._kernel.addressee import Addressee
-from acton_trio._kernel.checks import checked_request
 from acton_trio._kernel.envelope import Ask
 
 CALLERS: Final = 100
@@ -115,12 +115,12 @@ async def unguarded(adder: Addressee, request: GetSum) -> int:
 
     It is made of the parts that an ask is made of, and has to follow them.
     """
-    wake = partial(trio.lowlevel.reschedule, trio.lowlevel.current_task())
-    envelope = adder._envelop(checked_request(request), is_asked=True)  # noqa: SLF001 - as said
-    envelope.ask = Ask(adder.name, type(request).__name__, wake, trio.current_time())
+    task, now = trio.lowlevel.current_task(), trio.current_time()
+    envelope = adder._envelop(request, is_asked=True)  # noqa: SLF001 - as said
+    envelope.ask = ask = Ask(adder.name, type(request).__name__, task, now)
     adder._seat.mailbox.line_up(envelope)  # noqa: SLF001 - as said
-    total: int = await trio.lowlevel.wait_task_rescheduled(_leave)
-    return total
+    await trio.lowlevel.wait_task_rescheduled(_leave)
+    return typing.cast("int", ask.value)
 
 
 async def handler_asks(

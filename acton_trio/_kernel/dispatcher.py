@@ -90,6 +90,7 @@ class Dispatcher:
 
     def __attrs_post_init__(self) -> None:
         mailbox = self.seat.mailbox
+        mailbox.need_queue()
         self._plain = Activity(self.seat.name, self.incarnation.handle)
         self._drain = Drain(mailbox, self.model, self.behaviour, self._plain, self)
         self._panel = mailbox.panel

@@ -237,7 +237,7 @@ class Mailbox:
             envelope.place = self
             if self.control is _NO_CONTROL:
                 self.control = deque()
-                self._need_queue()
+                self.need_queue()
             self.control.append(envelope)
             self.ring()
         return self._closed is None
@@ -258,14 +258,15 @@ class Mailbox:
 
     def _append(self, envelope: Envelope) -> None:
         envelope.place = self
-        self._need_queue()
+        self.need_queue()
         self.queue.append(envelope)
         if self.panel.is_watching:
             envelope.queued_at = trio.current_time()
         if self._parked is not None:
             self._wake()
 
-    def _need_queue(self) -> None:
+    def need_queue(self) -> None:
+        """Have a queue, and a tally of its own: something will be put in, or counted."""
         if self.queue is _NO_QUEUE:
             self.queue, self.tally = deque(), Tally()
             self._allow_bare()

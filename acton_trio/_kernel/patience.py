@@ -89,12 +89,17 @@ class Patience:
             seconds: How long it may still wait.
             after: How long that is in all, if it was asked before.
         """
-        due = trio.current_time() + seconds
+        now = trio.current_time()
+        if seconds == self.seconds and after is None:
+            self.watch_usual(envelope, now)
+            return envelope.deadline
+        due = now + seconds
         total = seconds if after is None else after
         entry = _Entry(due, next(self._ticket), total, envelope)
         self._watched[envelope] = entry
         heappush(self._heap, entry)
-        self._alarm.deadline = min(self._alarm.deadline, due)
+        if due < self._alarm.deadline:
+            self._alarm.deadline = due
         return due
 
     def forget(self, envelope: Envelope) -> None:

@@ -285,7 +285,14 @@ class Cell:
     async def live(self) -> None:
         """Run the incarnation to its end; look at `failures` for how it went."""
         current_activity.set(None)
-        await self._parted(self._whole_life)
+        has_ended = False
+        if self.has_started:
+            # Not by way of others: it waits here for most of its life.
+            try:
+                has_ended = await self._works_lightly()
+            except BaseException as error:  # noqa: BLE001, ASYNC103 - parted
+                self._part(error)
+        await self._parted(self._whole_life, has_ended)
         # Again, as the lifespan may not have come to its `yield`.
         await self._end_children()
         if self._dispatcher is not None:
@@ -300,13 +307,13 @@ class Cell:
         self._model = self._made_stage = self._dispatcher = None
         self.seat.mailbox.serve(self._behaviour)
 
-    async def _whole_life(self) -> None:
+    async def _whole_life(self, has_ended: bool) -> None:  # noqa: FBT001 - passed on
         if self._birth_failure is not None:
             error, self._birth_failure = self._birth_failure, None
             raise error
         lifespan = self._behaviour.hooks.get("lifespan")
         if lifespan is None:
-            await self._working_life()
+            await self._working_life(has_ended=has_ended)
             return
         with self._spans.whole:
             await self._parted(self._life_within, lifespan)
@@ -316,13 +323,13 @@ class Cell:
         async with self._stage.within(lifespan):
             self._is_entering = False
             self._spans.begin_work()
-            await self._working_life()
+            await self._working_life(has_ended=False)
             # At the `yield` it shows; swallowing it there changes nothing.
             if self.failures:
                 raise self.failures[0]
 
-    async def _working_life(self) -> None:
-        if not (self.has_started and await self._works_lightly()):
+    async def _working_life(self, *, has_ended: bool) -> None:
+        if not has_ended:
             with self._spans.work:
                 async with trio.open_nursery() as crew:
                     self._tasks.begin(crew)
@@ -450,11 +457,15 @@ class Cell:
         try:
             await async_fn(*args)
         except BaseException as error:  # noqa: BLE001, ASYNC103 - parted
-            cancelled, failure = part(error)
-            if failure is not None and not self._knows(failure):
-                self.fail(failure)
-            if cancelled is not None:
-                raise cancelled from None  # noqa: ASYNC104 - it is
+            self._part(error)
+
+    def _part(self, error: BaseException) -> None:
+        """Keep what of *error* is a failure, and raise what of it is trio's."""
+        cancelled, failure = part(error)
+        if failure is not None and not self._knows(failure):
+            self.fail(failure)
+        if cancelled is not None:
+            raise cancelled from None
 
     def _knows(self, error: BaseException) -> bool:
         """Return whether *error* is old news, wrapped or not."""

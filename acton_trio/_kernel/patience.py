@@ -98,8 +98,7 @@ class Patience:
         entry = _Entry(due, next(self._ticket), total, envelope)
         self._watched[envelope] = entry
         heappush(self._heap, entry)
-        if due < self._alarm.deadline:
-            self._alarm.deadline = due
+        self._alarm.deadline = min(self._alarm.deadline, due)
         return due
 
     def forget(self, envelope: Envelope) -> None:

@@ -43,6 +43,7 @@ import trio
 
 from .._base.errors import ActorStoppedError
 from .._base.util import name_of, note, shown
+from . import pace
 from .activity import NO_HEADERS, Activity, current_activity
 from .actor import Behaviour, Hook
 from .background import Background
@@ -268,16 +269,42 @@ class Cell:
             self._behaviour = newborn.behaviour
             self.seat.learn(newborn.behaviour)
         if self._birth_failure or self._behaviour.has_start_hooks:
-            self.rouse()
+            self._begin_task()
             return
         self.seat.mailbox.serve(self._behaviour)
         self._note_start()
         self.seat.mailbox.attend(self)
         if self._is_to_end() or len(self.seat.mailbox):
-            self.rouse()
+            self.seat.mailbox.ring()
 
     def rouse(self) -> None:
-        """Have its task begin."""
+        """Have the next message handled, or what else there is to do."""
+        if self.seat.mailbox.has_rung or not pace.may_share_a_task():
+            self._begin_task()
+        else:
+            self.parent.share(self)
+
+    def step(self, most: int) -> bool:
+        """Handle *most* messages, if that needs no task; return whether to go on.
+
+        If there is anything else to do, it has a task of its own from now on.
+        """
+        context, dispatcher = self._context, self._dispatcher
+        if context is None:
+            return False
+        if dispatcher is None:
+            dispatcher = self._dispatch(None)
+            context.run(dispatcher.act)
+        context.run(dispatcher.step, most)
+        if self.seat.mailbox.has_rung:
+            self._begin_task()
+            return False
+        if self.seat.mailbox.queue:
+            return True
+        self.seat.mailbox.attend(self)
+        return False
+
+    def _begin_task(self) -> None:
         context, self._context = self._context, None
         if context is not None:
             context.run(self.parent.run, self)

@@ -106,7 +106,7 @@ class Dispatcher:
         self._until = until
         mailbox = self.seat.mailbox
         budget = pace.new_budget()
-        current_activity.set(self._plain)
+        self.act()
         while not self._needs_more and not self._is_done():
             mailbox.has_rung = False
             if self._rest is not None and self.crew is not None:
@@ -131,6 +131,19 @@ class Dispatcher:
                 await trio.lowlevel.checkpoint()
                 budget.restart()
         return not self._needs_more
+
+    def step(self, most: int) -> None:
+        """Run plain functions for *most* messages, outside of any task of the actor.
+
+        If there is anything else to do the bell has rung.
+        """
+        self._rest = self._drain.run(most)
+        if self._rest is not None:
+            self.seat.mailbox.ring()
+
+    def act(self) -> None:
+        """Have what is run in this context from now on be code of the actor."""
+        current_activity.set(self._plain)
 
     @property
     def _needs_more(self) -> bool:

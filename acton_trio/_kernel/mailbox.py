@@ -417,7 +417,7 @@ class Mailbox:
 
     def attend(self, sleeper: Sleeper) -> None:
         """Have *sleeper* roused when the bell rings, as there is no task that waits."""
-        self._parked = sleeper
+        self._parked, self.has_rung = sleeper, False
 
     async def wait(self) -> None:
         """Wait until the bell rings; only the actor itself waits here.

@@ -14,7 +14,16 @@ from typing import Final, Protocol, final
 
 import trio
 
-__all__ = ["Budget", "breathe", "changed", "new_budget", "new_turns"]
+from .._base.util import never
+
+__all__ = [
+    "Budget",
+    "breathe",
+    "changed",
+    "may_share_a_task",
+    "new_budget",
+    "new_turns",
+]
 
 # A send that finds room need not switch tasks, but somebody who only ever
 # sends must not keep all others from running.
@@ -91,6 +100,13 @@ async def breathe(turns: Iterator[int]) -> None:
         await trio.lowlevel.checkpoint()
 
 
+def _always() -> bool:
+    return True
+
+
+may_share_a_task: Callable[[], bool] = _always
+"""Tell whether actors may share a task as long as they need none of their own."""
+
 new_turns: Callable[[], Iterator[int]] = _counted
 """Make what tells each send to the actors of a runtime whether to switch tasks: at 0.
 
@@ -105,10 +121,18 @@ new_budget: Callable[[], Budget] = _TimedBudget
 def changed(
     new_turns: Callable[[], Iterator[int]], new_budget: Callable[[], Budget]
 ) -> Generator[None, None, None]:
-    """Have something else decide, for all that begins to work in this block."""
+    """Have something else decide, for all that begins to work in this block.
+
+    No actors share a task then, so that their order is nobody's but trio's.
+    """
     names = globals()
-    before = {name: names[name] for name in ("new_turns", "new_budget")}
-    names.update(new_turns=new_turns, new_budget=new_budget)
+    changes = {
+        "new_turns": new_turns,
+        "new_budget": new_budget,
+        "may_share_a_task": never,
+    }
+    before = {name: names[name] for name in changes}
+    names.update(changes)
     try:
         yield
     finally:

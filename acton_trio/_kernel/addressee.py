@@ -196,7 +196,9 @@ class Addressee:
             ask.abandon(envelope)
             return trio.lowlevel.Abort.SUCCEEDED
 
-        activity = waiting_activity()
+        activity = current_activity.get()
+        if activity is not None and activity.is_background:
+            activity = None
         if activity is not None:
             self._refuse_cycle(envelope, activity)
             activity.waits.append(envelope)
@@ -209,7 +211,8 @@ class Addressee:
             patience.forget(envelope)
             if activity is not None:
                 activity.waits.remove(envelope)
-        return typing.cast("R", ask.value)
+        reply: R = ask.value
+        return reply
 
     @asynccontextmanager
     async def stream(

@@ -43,7 +43,6 @@ import trio
 
 from .._base.errors import ActorStoppedError
 from .._base.util import name_of, note, shown
-from . import pace
 from .activity import NO_HEADERS, Activity, current_activity
 from .actor import Behaviour, Hook
 from .background import Background
@@ -279,10 +278,11 @@ class Cell:
 
     def rouse(self) -> None:
         """Have the next message handled, or what else there is to do."""
-        if self.seat.mailbox.has_rung or not pace.may_share_a_task():
+        commons = self.seat.surroundings.commons
+        if commons is None or self.seat.mailbox.has_rung:
             self._begin_task()
         else:
-            self.parent.share(self)
+            commons.add(self)
 
     def step(self, most: int) -> bool:
         """Handle *most* messages, if that needs no task; return whether to go on.

@@ -109,14 +109,15 @@ class Drain:
 
     def _take_next(self) -> Rest | None:
         """Handle what is in an envelope, or that somebody wants to hear of."""
-        envelope = self.mailbox.head()
+        mailbox = self.mailbox
+        envelope = mailbox.head()
         if envelope is None:
             return None
         handler = self.behaviour.handlers.get(type(envelope.message))
         if handler is None or not handler.is_plain or GATES:
-            self.mailbox.has_rung = True
+            mailbox.has_rung = True
             return None
-        return self.call(handler, self.mailbox.take())
+        return self.call(handler, mailbox.take())
 
     def call(self, handler: Handler, envelope: Envelope) -> Rest | None:
         """Have *handler*, a plain function, handle what is in *envelope*."""
@@ -139,9 +140,10 @@ class Drain:
             rest = None
         else:
             self._tally.handled += 1
-            rest = self._rest_of(envelope, result)
-            if rest is None and envelope.ask is not None:
-                answer(envelope.ask, handler, result, self._tally)
+            ask = envelope.ask
+            rest = None if result is None else self._rest_of(envelope, result)
+            if rest is None and ask is not None:
+                answer(ask, handler, result, self._tally)
         if watch is not None:
             watch.ended(failure)
         # Its traceback leads to this very frame.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final, Protocol, final
+from typing import Any, Final, Protocol, final
 
 import attrs
 import outcome
@@ -73,7 +73,7 @@ class Ask:
     chain: tuple[str, ...] = ()
     """If it came from another process: those there and beyond who wait for it."""
 
-    value: object = attrs.field(default=None, init=False)
+    value: Any = attrs.field(default=None, init=False)
     """The reply, for a task that waits: an outcome would cost as much as a message."""
 
     asker: Activity | None = attrs.field(default=None, init=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import final
 
 import outcome
@@ -14,45 +14,24 @@ __all__ = ["Line"]
 
 
 @final
-class Line:
-    """Envelopes that wait for room, in order; lives as long as their mailbox."""
+class Line(dict[Envelope, Callable[[Result], None] | None]):
+    """Envelopes that wait for room, in order, each with who hears how that ends.
 
-    __slots__ = ("_waiting",)
+    Lives as long as their mailbox.  It is a dictionary because whoever takes a message
+    out of the mailbox looks whether it is empty.
+    """
 
-    def __init__(self) -> None:
-        self._waiting: dict[Envelope, Callable[[Result], None] | None] = {}
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def __contains__(self, envelope: Envelope) -> bool:
-        return envelope in self._waiting
-
-    def __iter__(self) -> Iterator[Envelope]:
-        return iter(self._waiting)
-
-    def __reversed__(self) -> Iterator[Envelope]:
-        return reversed(self._waiting)
-
-    def stand(
-        self, envelope: Envelope, admitted: Callable[[Result], None] | None
-    ) -> None:
-        """Have *envelope* wait for room; *admitted* hears how that ends."""
-        self._waiting[envelope] = admitted
-
-    def leave(self, envelope: Envelope) -> None:
-        """Have *envelope* wait no more."""
-        del self._waiting[envelope]
+    __slots__ = ()
 
     def first(self) -> tuple[Envelope, Callable[[Result], None] | None]:
         """Take out who comes first, and who is to hear that there is room."""
-        envelope = next(iter(self._waiting))
-        return envelope, self._waiting.pop(envelope)
+        envelope = next(iter(self))
+        return envelope, self.pop(envelope)
 
     def close(self, why: Callable[[], ActorStoppedError]) -> None:
         """Tell all who wait that there will be no room."""
-        waiting, self._waiting = self._waiting, {}
-        for envelope, admitted in waiting.items():
+        while self:
+            envelope, admitted = self.first()
             envelope.place = None
             error = outcome.Error(why())
             if admitted is not None:

@@ -204,7 +204,7 @@ class Mailbox:
         )
 
         def leave_line(_: object) -> trio.lowlevel.Abort:
-            self.line.leave(envelope)
+            del self.line[envelope]
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(leave_line)
@@ -254,7 +254,7 @@ class Mailbox:
         envelope.place = self
         if self.line is _NO_LINE:
             self.line = Line()
-        self.line.stand(envelope, admitted)
+        self.line[envelope] = admitted
 
     def _append(self, envelope: Envelope) -> None:
         envelope.place = self
@@ -350,7 +350,7 @@ class Mailbox:
         """Take *envelope* out, which is queued or in line, and will never run."""
         envelope.place = None
         if envelope in self.line:
-            self.line.leave(envelope)
+            del self.line[envelope]
             return
         # It stays in the queue as a gap, which `head` skips: searching the
         # queue would make it quadratic to time out a full one.
@@ -441,7 +441,8 @@ class Mailbox:
 
     def _wake(self) -> None:
         parked, self._parked = self._parked, None
-        if isinstance(parked, trio.lowlevel.Task):
+        # Not with `isinstance`, which asks the metaclass of tasks.
+        if type(parked) is trio.lowlevel.Task:
             trio.lowlevel.reschedule(parked)
         elif parked is not None:
             parked.rouse()

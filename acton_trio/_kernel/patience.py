@@ -75,9 +75,7 @@ class Patience:
         """Time the ask of *envelope* out when it has waited for `seconds` from *now*."""
         envelope.deadline = due = now + self.seconds
         self._usual[envelope] = None
-        # An alarm that is set for earlier is left alone: moving it costs more
-        # than a wake-up in vain every now and then.
-        self._alarm.deadline = min(self._alarm.deadline, due)
+        self._wake_by(due)
 
     def watch(
         self, envelope: Envelope, seconds: float, after: float | None = None
@@ -98,8 +96,15 @@ class Patience:
         entry = _Entry(due, next(self._ticket), total, envelope)
         self._watched[envelope] = entry
         heappush(self._heap, entry)
-        self._alarm.deadline = min(self._alarm.deadline, due)
+        self._wake_by(due)
         return due
+
+    def _wake_by(self, due: float) -> None:
+        # An alarm that is set for earlier is left alone: moving it costs more
+        # than a wake-up in vain every now and then.
+        if due >= self._alarm.deadline:
+            return
+        self._alarm.deadline = due
 
     def forget(self, envelope: Envelope) -> None:
         """End watching: the ask has its result, or its asker has gone."""

@@ -88,10 +88,6 @@ class Parent(Protocol):
         """Have the task of *cell* begin."""
         ...
 
-    def share(self, cell: Any) -> None:
-        """Have *cell* take a step, in a task that it shares with others."""
-        ...
-
     @property
     def comes_later(self) -> bool:
         """Whether it is not this actor's turn yet to run what is left of its life."""

@@ -204,10 +204,10 @@ def _drop(ask: Ask) -> None:
 
 def answer(ask: Ask, handler: Handler, value: object, tally: Tally) -> None:
     """Take what *handler* has returned for the reply to *ask*, if it is one."""
-    if ask.outlet is not None:
-        ask.reply(None)
-    elif value is not None or handler.none_replies:
+    if value is not None or handler.none_replies:
         _reply(ask, handler, value, tally)
+    elif ask.outlet is not None:
+        ask.reply(None)
     else:
         ask.fail(NoReplyError(ask.actor, ask.request))
 

@@ -27,7 +27,6 @@ from .._kernel.seat import Seat
 from .._kernel.surroundings import DeadLetter, Surroundings
 from .._kernel.timetable import Timetable
 from .._services.broker import Broker
-from .._supervision.commons import Commons
 from .._supervision.events import SupervisionEvent
 from .._supervision.household import Household
 from .._supervision.instruments import announce_to
@@ -116,9 +115,9 @@ class _House(Generic[RuntimeT]):
                 overseer,
                 self.panel,
             )
-            commons, announce = Commons(), partial(_announce, broker, self.panel)
-            services.start_soon(commons.run, name="plain functions")
-            household = Household(actors, commons, announce)
+            if surroundings.commons is not None:
+                services.start_soon(surroundings.commons.run, name="plain functions")
+            household = Household(actors, partial(_announce, broker, self.panel))
             root = Supervisor("runtime", household, self._give_up)
             household.adopt = root.adopt
             watch = SignalWatch(self._force)

@@ -45,10 +45,6 @@ class Keeper(Spawner, Protocol):
         """Have the task of an incarnation of the child begin."""
         ...
 
-    def share(self, cell: Cell) -> None:
-        """Have an incarnation take a step, in a task that it shares with others."""
-        ...
-
     def recall(self, child: Child) -> None:
         """Call its next incarnation off, if one is waited for."""
         ...
@@ -241,10 +237,6 @@ class Child:
     def run(self, cell: Cell) -> None:
         """Have the task of *cell* begin."""
         self.keeper.run(self, cell)
-
-    def share(self, cell: Cell) -> None:
-        """Have *cell* take a step, in a task that it shares with others."""
-        self.keeper.share(cell)
 
     @property
     def comes_later(self) -> bool:

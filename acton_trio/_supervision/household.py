@@ -13,7 +13,6 @@ from .._kernel.options import StartOptions
 from .._kernel.seat import Seat
 from .._kernel.spawner import Idle
 from .children import Child
-from .commons import Commons
 from .events import SupervisionEvent
 
 __all__ = ["MAX_DEPTH", "Household"]
@@ -38,9 +37,6 @@ class Household:
     """
 
     nursery: trio.Nursery
-
-    commons: Commons
-    """Where those take their steps that need no task of their own."""
 
     announce: Callable[[SupervisionEvent, Seat | None], object]
     """Takes what others may want to know of actors, and who knows it already."""

@@ -212,10 +212,6 @@ class Supervisor:
         name = f"actor {child.seat.name}"
         self.household.nursery.start_soon(self._live, child, cell, name=name)
 
-    def share(self, cell: Cell) -> None:
-        """Have *cell* take a step, in a task that it shares with others."""
-        self.household.commons.add(cell)
-
     async def _live(self, child: Child, cell: Cell) -> None:
         try:
             await cell.live()

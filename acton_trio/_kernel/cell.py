@@ -48,6 +48,7 @@ from .actor import Behaviour, Hook
 from .background import Background
 from .dispatcher import Dispatcher
 from .handle import ActorHandle
+from .pace import Budget
 from .parting import part
 from .recipe import Recipe
 from .seat import ActorState, Seat
@@ -284,8 +285,8 @@ class Cell:
         else:
             commons.add(self)
 
-    def step(self, most: int) -> bool:
-        """Handle *most* messages, if that needs no task; return whether to go on.
+    def step(self, budget: Budget) -> bool:
+        """Handle messages, as far as that needs no task; return whether to go on.
 
         If there is anything else to do, it has a task of its own from now on.
         """
@@ -295,7 +296,7 @@ class Cell:
         if dispatcher is None:
             dispatcher = self._dispatch(None)
             context.run(dispatcher.act)
-        context.run(dispatcher.step, most)
+        context.run(dispatcher.step, budget)
         if self.seat.mailbox.has_rung:
             self._begin_task()
             return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Final, Protocol, final
+from typing import Protocol, final
 
 import trio
 
@@ -11,15 +11,12 @@ from . import pace
 
 __all__ = ["Commons"]
 
-# How many messages one actor may have handled before it is the next one's turn.
-_AT_A_TIME: Final = 8
-
 
 class Commoner(Protocol):
     """An actor that may do with a step now and then."""
 
-    def step(self, most: int) -> bool:
-        """Handle *most* messages, if that needs no task; return whether to go on."""
+    def step(self, budget: pace.Budget) -> bool:
+        """Handle messages, as far as that needs no task; return whether to go on."""
         ...
 
 
@@ -53,7 +50,7 @@ class Commons:
                 await trio.lowlevel.wait_task_rescheduled(self._stop_waiting)
                 budget.restart()
             commoner = ready.popleft()
-            if commoner.step(_AT_A_TIME):
+            if commoner.step(budget):
                 ready.append(commoner)
             if budget.is_spent():
                 await trio.lowlevel.checkpoint()

@@ -109,6 +109,7 @@ class Dispatcher:
         self.act()
         while not self._needs_more and not self._is_done():
             mailbox.has_rung = False
+            budget.left -= 1
             if self._rest is not None and self.crew is not None:
                 rest, self._rest = self._rest, None
                 await self._start(self.crew, *rest)
@@ -132,12 +133,12 @@ class Dispatcher:
                 budget.restart()
         return not self._needs_more
 
-    def step(self, most: int) -> None:
-        """Run plain functions for *most* messages, outside of any task of the actor.
+    def step(self, budget: pace.Budget) -> None:
+        """Run plain functions, outside of any task of the actor.
 
         If there is anything else to do the bell has rung.
         """
-        self._rest = self._drain.run(most)
+        self._rest = self._drain.run(budget)
         if self._rest is not None:
             self.seat.mailbox.ring()
 
@@ -161,12 +162,12 @@ class Dispatcher:
         """
         mailbox = self.seat.mailbox
         rest = self._drain.call(handler, mailbox.take())
-        while rest is None and not (mailbox.has_rung or self._until() or GATES):
+        while rest is None and not (mailbox.has_rung or self._until()):
             if not mailbox.queue:
                 await mailbox.wait()
                 budget.restart()
-            elif allowance := budget.allowance():
-                rest = self._drain.run(allowance)
+            elif not budget.is_spent():
+                rest = self._drain.run(budget)
             else:
                 return
         self._rest = rest
@@ -201,9 +202,11 @@ class Dispatcher:
         handler = self.latest = self.behaviour.handlers.get(type(envelope.message))
         if self._readers and handler is not None and not self._may_join(handler):
             return _NOTHING
-        if GATES and not may_begin(self.seat.name, envelope, self.verdicts.fail):
-            return _NOTHING
-        return handler
+        return handler if self.may_begin(envelope) else _NOTHING
+
+    def may_begin(self, envelope: Envelope) -> bool:
+        """Return whether nothing stands in the way of the handler for *envelope*."""
+        return not GATES or may_begin(self.seat.name, envelope, self.verdicts.fail)
 
     def _may_join(self, handler: Handler) -> bool:
         """Return whether *handler* may start beside those that run."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from time import perf_counter
 from types import NoneType
 from typing import Any, Final, Protocol, final
 
@@ -20,6 +21,7 @@ from .envelope import Envelope
 from .gates import GATES
 from .handlers import Handler, is_coroutine
 from .mailbox import Mailbox
+from .pace import Budget
 from .tally import Tally
 from .turn import answer
 from .watch import Watch
@@ -38,6 +40,10 @@ class Hands(Protocol):
 
     def activity_for(self, handler: Handler, envelope: Envelope) -> Activity:
         """Return who acts while *handler* has the message."""
+        ...
+
+    def may_begin(self, envelope: Envelope) -> bool:
+        """Return whether nothing stands in the way of the handler for *envelope*."""
         ...
 
     def expire(self, envelope: Envelope) -> None:
@@ -69,11 +75,11 @@ class Drain:
     def __attrs_post_init__(self) -> None:
         self._tally = self.mailbox.tally
 
-    def run(self, most: int) -> Rest | None:
+    def run(self, budget: Budget) -> Rest | None:
         """Handle messages until there are no more, or there is anything else to do.
 
         Args:
-            most: How many.
+            budget: How many, and for how long, before others have their turn.
         """
         mailbox, model, activity = self.mailbox, self.model, self.activity
         queue, tally = mailbox.queue, self._tally
@@ -81,8 +87,12 @@ class Drain:
         functions = self.behaviour.plain if is_simple else _NONE
         kind: type = NoneType
         rest: Rest | None = None
-        while most and queue and rest is None and not mailbox.has_rung:
-            most -= 1
+        left, until = budget.left, budget.until
+        while left > 0 and queue and rest is None and not mailbox.has_rung:
+            if perf_counter() >= until:
+                left = 0
+                break
+            left -= 1
             message = queue[0]
             kind = type(message)
             function = functions.get(kind)
@@ -101,6 +111,7 @@ class Drain:
             tally.handled += 1
             if result is not None:
                 rest = self._rest_of(Envelope(message), result)
+        budget.left = left
         if kind in functions:
             self.hands.latest = self.behaviour.handlers[kind]
         # A task that they have started is not about the next message.
@@ -114,7 +125,8 @@ class Drain:
         if envelope is None:
             return None
         handler = self.behaviour.handlers.get(type(envelope.message))
-        if handler is None or not handler.is_plain or GATES:
+        is_ours = handler is not None and handler.is_plain
+        if handler is None or not is_ours or not self.hands.may_begin(envelope):
             mailbox.has_rung = True
             return None
         return self.call(handler, mailbox.take())

@@ -35,23 +35,22 @@ _SENDS_PER_SWITCH: Final = 64
 _MESSAGES_PER_SWITCH: Final = 64
 _SECONDS_PER_SWITCH: Final = 0.0005
 
-# How many are handled between two looks at the clock, which costs as much as one.
-_MESSAGES_PER_LOOK: Final = 8
-
 
 class Budget(Protocol):
-    """What an actor may do before others have their turn; lives as long as it works."""
+    """What actors may do before others have their turn; lives as long as they work."""
+
+    left: int
+    """How many messages may still be handled."""
+
+    until: float
+    """When it is enough in any case, as `time.perf_counter` tells it."""
 
     def restart(self) -> None:
         """Begin anew: others had their turn."""
         ...
 
-    def allowance(self) -> int:
-        """Return how many messages may be handled before asking again."""
-        ...
-
     def is_spent(self) -> bool:
-        """Count one message, and return whether others have their turn now."""
+        """Return whether others have their turn now."""
         ...
 
 
@@ -59,29 +58,17 @@ class Budget(Protocol):
 class _TimedBudget:
     """So many messages, and so much time, on the real clock."""
 
-    __slots__ = ("_granted", "_since")
+    __slots__ = ("left", "until")
 
     def __init__(self) -> None:
         self.restart()
 
     def restart(self) -> None:
-        self._granted = 0
-        self._since = time.perf_counter()
-
-    def allowance(self) -> int:
-        if self._granted >= _MESSAGES_PER_SWITCH or (
-            self._granted and time.perf_counter() - self._since >= _SECONDS_PER_SWITCH
-        ):
-            return 0
-        self._granted += _MESSAGES_PER_LOOK
-        return _MESSAGES_PER_LOOK
+        self.left = _MESSAGES_PER_SWITCH
+        self.until = time.perf_counter() + _SECONDS_PER_SWITCH
 
     def is_spent(self) -> bool:
-        self._granted += 1
-        return (
-            self._granted >= _MESSAGES_PER_SWITCH
-            or time.perf_counter() - self._since >= _SECONDS_PER_SWITCH
-        )
+        return self.left <= 0 or time.perf_counter() >= self.until
 
 
 def _counted() -> Iterator[int]:

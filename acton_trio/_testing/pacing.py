@@ -7,6 +7,7 @@ switch that may happen does, and no clock but trio's has a say.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -27,17 +28,18 @@ class _Mood:
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
+        self.until = math.inf
+        self.restart()
 
     def restart(self) -> None:
-        """Do nothing: no message counts more than another."""
-
-    def allowance(self) -> int:
-        """Return whether one message more is handled before others have their turn."""
-        return int(not self.is_spent())
+        """Throw dice for each message, until it is the turn of others."""
+        self.left = 1
+        while self._chance.random() >= _SWITCHES:
+            self.left += 1
 
     def is_spent(self) -> bool:
         """Return whether others have their turn now."""
-        return self._chance.random() < _SWITCHES
+        return self.left <= 0
 
 
 @contextmanager

@@ -98,6 +98,11 @@ class Requests:
     )
 
     @property
+    def are_pending(self) -> bool:
+        """Whether an actor still has one of them to settle."""
+        return bool(self._pending)
+
+    @property
     def has_room(self) -> bool:
         """Whether fewer are in flight than one peer may have."""
         return self.in_flight < self._host.config.limits.max_in_flight

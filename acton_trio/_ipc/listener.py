@@ -12,6 +12,7 @@ import trio
 
 from .._base.util import publish_names
 from .credentials import PeerCredentials
+from .doors import door_of
 from .host import Host
 from .poller import Poller, open_poller
 from .reception import Reception
@@ -158,7 +159,7 @@ class IpcListener:
                     welcoming = partial(
                         trio.serve_listeners,
                         self._reception.welcome,
-                        list(listeners),
+                        [door_of(each) for each in listeners],
                     )
                     await nursery.start(welcoming, name="ipc listener: accepting")
                     self._tell("READY=1")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import MockClock, assert_no_checkpoints, wait_all_tasks_blocked
 
 import acton_trio as acton
 from acton_trio._ipc import poller
+from acton_trio._ipc.doors import SocketDoor as BurstDoor, door_of
 from acton_trio._ipc.ears import SocketEar, StreamEar
 from acton_trio._ipc.requests import Requests
 from acton_trio._ipc.turns import Turns
@@ -449,6 +451,66 @@ def test_kqueue_is_asked_in_the_same_way(monkeypatch: pytest.MonkeyPatch) -> Non
     assert watch.fileno() == 77
     watch.close()
     assert kqueue.is_closed
+
+
+# --- accepting
+
+
+@contextmanager
+def crowd_at(path: Path, number: int) -> Generator[socket.socket]:
+    """Have so many wait at a socket; give that."""
+    with ExitStack() as held:
+        door = held.enter_context(socket.socket(socket.AF_UNIX))
+        door.bind(str(path))
+        door.listen(number)
+        for _ in range(number):
+            each = held.enter_context(socket.socket(socket.AF_UNIX))
+            each.connect(str(path))
+        yield door
+
+
+async def test_crowd_is_let_in_at_once(tmp_path: Path) -> None:
+    """Not one each time that all tasks have had their turn; but no more than some."""
+    with crowd_at(tmp_path / "s", 20) as waiting:
+        listener = trio.SocketListener(trio.socket.from_stdlib_socket(waiting))
+        async with door_of(listener) as door:
+            streams = [await door.accept()]
+            with assert_no_checkpoints():
+                streams += [await door.accept() for _ in range(15)]
+            streams += [await door.accept() for _ in range(4)]
+            with trio.move_on_after(0.01) as patience:
+                await door.accept()
+
+        assert patience.cancelled_caught
+        for each in streams:
+            await each.aclose()
+
+
+async def test_who_is_not_let_in_any_more_is_hung_up_on(tmp_path: Path) -> None:
+    """Nobody is left connected to a door that is closed."""
+    with crowd_at(tmp_path / "s", 3) as waiting:
+        listener = trio.SocketListener(trio.socket.from_stdlib_socket(waiting))
+        async with door_of(listener) as door:
+            stream = await door.accept()
+        assert isinstance(door, BurstDoor)
+        assert door._twin.fileno() == -1
+        await stream.aclose()
+
+
+async def test_door_that_cannot_be_doubled_is_trios_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a descriptor for that it goes on, only slower."""
+
+    def fail(*_: object) -> None:
+        raise OSError
+
+    with crowd_at(tmp_path / "s", 1) as waiting:
+        listener = trio.SocketListener(trio.socket.from_stdlib_socket(waiting))
+        monkeypatch.setattr(socket, "fromfd", fail)
+
+        assert door_of(listener) is listener
+        await listener.aclose()
 
 
 # --- turns

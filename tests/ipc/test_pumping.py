@@ -302,6 +302,37 @@ async def test_what_fails_in_one_connection_ends_that_one(
     assert "a mistake of ours" in caplog.text
 
 
+async def test_news_of_what_is_read_already_are_none(
+    autojump_clock: MockClock,
+) -> None:
+    """More may come while a socket is read, and is told of afterwards."""
+    async with open_world() as w:
+        peer = w.peer()
+        await peer.ask("GetValue")
+        ear = ear_of(w)
+        assert isinstance(ear, SocketEar)
+        ear.note_news(is_end=False)
+        w.listener._host.turns.begin_passes()
+        await wait_all_tasks_blocked()
+
+        assert (await peer.ask("GetValue"))["success"]
+
+
+async def test_connection_that_breaks_has_ended(autojump_clock: MockClock) -> None:
+    """A peer that hangs up on an answer is gone, and nothing is wrong."""
+    async with open_world() as w:
+        peer = w.peer()
+        await peer.request("1", "GetValue", None)
+        await peer.request("2", "Nap", {"seconds": 99})
+        await wait_all_tasks_blocked()
+        await peer.stream.aclose()
+        await wait_all_tasks_blocked()
+
+        assert w.listener.statistics().connections_active == 0
+        assert w.listener.statistics().errors == 0
+        assert w.service.log == ["nap began", "nap cancelled"]
+
+
 async def test_number_of_a_closed_socket_is_used_again(
     autojump_clock: MockClock,
 ) -> None:

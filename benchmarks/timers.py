@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Mapping
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
-from typing import Final
 
 import trio
-from harness import Measure, compare
+from harness import Contender, Plan, Question, in_trio
+from samples import Stopwatch
 
 import acton_trio as acton
-
-MANY: Final = 100_000
 
 
 @acton.message
 class Tick:
     """Is sent later."""
+
+
+TICK = Tick()
 
 
 @acton.actor
@@ -33,55 +35,73 @@ class Ticker:
         self.ticks += 1
 
 
-def times(operations: int) -> Iterator[float]:
-    """Yield the same random times within an hour, whoever asks."""
+def times(timers: int) -> list[float]:
+    """Return the same random times within an hour, whoever asks."""
     chance = random.Random(1)  # noqa: S311 - no secret
-    return (chance.uniform(1000, 4600) for _ in range(operations))
+    return [chance.uniform(1000, 4600) for _ in range(timers)]
 
 
-async def heap(operations: int) -> None:  # noqa: ASYNC124 - run as the others
+def heap(timers: int) -> float:
     """Push as many entries as there are, and pop them all: the floor."""
     entries: list[tuple[float, int, None]] = []
-    tickets = count()
-    for time in times(operations):
-        heappush(entries, (time, next(tickets), None))
-    while entries:
-        heappop(entries)
+    tickets, due = count(), times(timers)
+    with Stopwatch() as watch:
+        for time in due:
+            heappush(entries, (time, next(tickets), None))
+        while entries:
+            heappop(entries)
+    return watch.seconds / timers
 
 
-async def arm(operations: int) -> None:
-    """Arm as many timers as there are, and leave: none of them is due."""
+async def arm(timers: int) -> Mapping[str, float]:
+    """Arm as many timers as there are; count the tasks that they take."""
     async with acton.open_runtime() as runtime:
         ticker = await runtime.start(Ticker)
-        for time in times(operations):
-            ticker.send_after(time, Tick())
+        tasks, due = trio.lowlevel.current_statistics().tasks_living, times(timers)
+        with Stopwatch() as watch:
+            for time in due:
+                ticker.send_after(time, TICK)
+            # Time for whatever would be done in the background.
+            await trio.lowlevel.checkpoint()
+        tasks -= trio.lowlevel.current_statistics().tasks_living
+    return {"each": watch.seconds / timers, "tasks": -tasks}
 
 
-async def arm_and_cancel(operations: int) -> None:
-    """Cancel each at once, as deadlines that nobody misses are."""
+async def arm_and_cancel(timers: int) -> float:
+    """Cancel all when all are armed, as deadlines that nobody misses are."""
     async with acton.open_runtime() as runtime:
-        ticker = await runtime.start(Ticker)
-        for time in times(operations):
-            ticker.send_after(time, Tick()).cancel()
+        ticker, due = await runtime.start(Ticker), times(timers)
+        with Stopwatch() as watch:
+            armed = [ticker.send_after(time, TICK) for time in due]
+            for each in armed:
+                each.cancel()
+    return watch.seconds / timers
 
 
-async def arm_and_send(operations: int) -> None:
+async def arm_and_send(timers: int) -> float:
     """Arm as many as there are, in the past, and have all of them handled."""
     async with acton.open_runtime() as runtime:
-        ticker = await runtime.start(Ticker)
-        now = trio.current_time()
-        for time in times(operations):
-            sent = ticker.send_at(now - time, Tick())
-            del sent
-        await ticker.send_after(0, Tick()).wait_for_deliveries(1)
+        ticker, due = await runtime.start(Ticker), times(timers)
+        with Stopwatch() as watch:
+            now = trio.current_time()
+            for time in due:
+                ticker.send_at(now - time, TICK)
+            await ticker.send_after(0, TICK).wait_for_deliveries(1)
+    return watch.seconds / timers
 
+
+def contenders(plan: Plan) -> list[Contender]:
+    """Return the heap, and what timers are used for."""
+    many = plan.count(100_000)
+    return [
+        Contender("heap", partial(heap, many)),
+        Contender("arm", in_trio(arm, many)),
+        Contender("arm and cancel", in_trio(arm_and_cancel, many)),
+        Contender("arm, send and handle", in_trio(arm_and_send, many)),
+    ]
+
+
+QUESTION = Question("timers", "a hundred thousand, armed", "heap", contenders)
 
 if __name__ == "__main__":
-    compare(
-        Measure("heap: push and pop", MANY, heap),
-        [
-            Measure("arm, and abandon at the end", MANY, arm),
-            Measure("arm and cancel", MANY, arm_and_cancel),
-            Measure("arm, send and handle", MANY, arm_and_send),
-        ],
-    )
+    QUESTION.main()

@@ -14,6 +14,9 @@ __all__ = ["check_name", "ern_of", "type_id"]
 
 # Crockford's base 32: no i, l, o or u, which are easily misread.
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS: Final = [first + second for first in _ALPHABET for second in _ALPHABET]
+
+_NOT_IN_PREFIX: Final = re.compile("[^a-z_]")
 
 # One part of a supervision path; the reference allows the same for children.
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,63}")
@@ -47,7 +50,7 @@ def type_id(prefix: str, milliseconds: int, randomness: int) -> str:
     """
     high, low = randomness >> 62 & 0xFFF, randomness & (1 << 62) - 1
     uuid = (milliseconds & (1 << 48) - 1) << 80 | 7 << 76 | high << 64 | 2 << 62 | low
-    text = "".join(_ALPHABET[uuid >> shift & 31] for shift in range(125, -1, -5))
+    text = "".join([_PAIRS[uuid >> shift & 1023] for shift in range(120, -1, -10)])
     return f"{prefix}_{text}" if prefix else text
 
 
@@ -61,6 +64,6 @@ def ern_of(path: str, identifier: str) -> str:
     'ern:acton:reactive:component:prices_01h455vb4pex5vsknk084sn02q/alpha'
     """
     root, *parts = path.split("/")
-    prefix = re.sub("[^a-z_]", "", root.lower()).strip("_")
+    prefix = _NOT_IN_PREFIX.sub("", root.lower()).strip("_")
     first = f"{prefix}_{identifier}" if prefix else identifier
     return "ern:acton:reactive:component:" + "/".join([first, *parts])

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Iterable, MutableMapping
 from contextlib import suppress
 
-__all__ = ["name_of", "note", "publish_names", "shown"]
+__all__ = ["name_of", "never", "note", "publish_names", "shown"]
 
 
 def publish_names(
@@ -75,6 +75,11 @@ def shown(thing: object, limit: int = 200) -> str:
         reason = type(error).__name__
         text = f"<{type(thing).__qualname__}, whose repr raises {reason}>"
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def never() -> bool:
+    """Return ``False``: what is not asked for does not happen."""
+    return False
 
 
 def note(error: BaseException, text: str) -> None:

@@ -31,6 +31,13 @@ class Admission:
             else None
         )
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the next request will be looked at; if in doubt, it is not said."""
+        if self._host.is_draining:
+            return False
+        return self._bucket is None or self._bucket.has_token
+
     def refusal(self, correlation_id: str) -> Response | None:
         """Return the answer to a request that is not looked at, or ``None``.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, cast
 
@@ -38,9 +38,9 @@ from .._wire.codes import (
     stream_timed_out_text,
     unknown_message_type_text,
 )
-from .._wire.envelopes import Request
+from .._wire.envelopes import Request, Response
 
-__all__ = ["Failure", "Reply", "failure_of", "reply_of"]
+__all__ = ["Failure", "Reply", "failure_of", "plain_answer_of", "reply_of"]
 
 
 _paths: Final = codec_of(dict[str, list[str]])
@@ -75,24 +75,49 @@ def reply_of(
         SerializationError: If its type is not registered, or it cannot be
             written: an error must not look like a success.
     """
-    cls = type(value)
+    codec, is_named = _manner_of(type(message), type(value))
+    name = _name_for(type(value), registry) if is_named else UNSET
+    return Reply(Raw(codec.encode(value, body_format)), name)
+
+
+def plain_answer_of(
+    request: Request, message: object, value: object, registry: MessageRegistry
+) -> Response | None:
+    """Return the answer that *value*, a reply to *message*, is written along with.
+
+    That is possible if msgspec alone writes it as it should be; if not, there is
+    ``None``.
+
+    Raises:
+        SerializationError: If its type is not registered.
+    """
+    codec, is_named = _manner_of(type(message), type(value))
+    if not codec.native or value is UNSET:
+        return None
+    name = _name_for(type(value), registry) if is_named else UNSET
+    return request.reply(cast("Raw", value), name)
+
+
+def _name_for(cls: type, registry: MessageRegistry) -> str:
     name = registry.name_of(cls)
-    if name is None and is_message(cls):
+    if name is None:
         msg = f"the reply type {cls.__name__} is not registered"
         raise SerializationError(msg)
-    codec = _codec_for(cast("Hashable", type(message)), cast("Hashable", cls))
-    payload = codec.encode(value, body_format)
-    return Reply(Raw(payload), name if name is not None else UNSET)
+    return name
 
 
-@lru_cache(maxsize=1024)
-def _codec_for(message_type: Hashable, value_type: Hashable) -> Codec[Any]:
-    assert isinstance(message_type, type)
+def _find_manner(message_type: type, value_type: type) -> tuple[Codec[Any], bool]:
+    """Return how a reply is written, and whether it is a message and has a name."""
     # By the declared type, so that a union is written as whoever reads the
     # declaration expects it.
-    if is_question(message_type):
-        return codec_of(reply_type_of(message_type))
-    return codec_of(value_type)
+    is_declared = is_question(message_type)
+    written_as = reply_type_of(message_type) if is_declared else value_type
+    return codec_of(written_as), is_message(value_type)
+
+
+_manner_of: Final[Callable[[type, type], tuple[Codec[Any], bool]]] = lru_cache(
+    maxsize=1024
+)(_find_manner)
 
 
 def failure_of(

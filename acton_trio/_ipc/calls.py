@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from typing import Any, Final, TypeVar, final
 
 import attrs
 import trio
 from msgspec import UNSET, Raw, UnsetType, structs
 
+from .._base.errors import AskError
 from .._base.util import name_of
 from .._kernel.activity import current_activity, waiting_activity
 from .._kernel.chains import CHAIN_HEADER, abroad
@@ -31,6 +37,7 @@ from .exchange import (
     stream_request_for,
 )
 from .interests import subscribe
+from .patience import Patience
 from .reconnecting import Line
 from .remote_stream import RemoteStream
 from .remote_subscription import RemoteSubscription
@@ -43,6 +50,9 @@ T = TypeVar("T")
 
 # An id is given when it is known over which connection it goes.
 _NO_ID: Final = ""
+
+# What no handler waits for; the same each time, as most calls are.
+_NOBODY: Final = nullcontext("")
 
 
 class _AnyRequest(RequestMessage[Any]):
@@ -68,13 +78,20 @@ class Calls:
             The answer is dropped when it comes, and the request given up by
             a peer that can.
         """
-        name = name_of(type(message))
-        with self._asking(target, name) as headers:
+        cls = type(message)
+        with _waiting_abroad() as chain:
+            headers = self._headers(target, cls, chain, is_asked=True)
+            patience = Patience.of_caller()
             request = request_for(
-                target, message, _NO_ID, expects_reply=True, timeout=0, headers=headers
+                target,
+                message,
+                self._line.dialogue.new_id("req"),
+                expects_reply=True,
+                timeout=patience.seconds,
+                headers=headers,
             )
-            request, answer, timeout = await self._exchange(request)
-        reply: R = reply_in(answer, request, type(message), timeout)
+            request, answer, after = await self._exchange(request, cls, patience)
+        reply: R = reply_in(answer, request, cls, after)
         return reply
 
     async def ask_by_name(self, target: str, name: str, payload: Raw) -> object:
@@ -107,12 +124,13 @@ class Calls:
         Cancellation:
             Nobody knows whether it was put in.
         """
-        name = name_of(type(message))
-        headers = self._headers(target, name, is_asked=False)
+        cls = type(message)
+        headers = self._headers(target, cls, is_asked=False)
+        new_id = self._line.dialogue.new_id("req")
         request = request_for(
-            target, message, _NO_ID, expects_reply=False, timeout=0, headers=headers
+            target, message, new_id, expects_reply=False, timeout=0, headers=headers
         )
-        await self._send(request, name)
+        await self._send(request, cls)
 
     async def send_by_name(self, target: str, name: str, payload: Raw) -> None:
         """Send with a name and JSON.
@@ -124,7 +142,8 @@ class Calls:
             Nobody knows whether it was put in.
         """
         headers = self._headers(target, name, is_asked=False)
-        request = Request(_NO_ID, target, name, payload, headers=headers)
+        new_id = self._line.dialogue.new_id("req")
+        request = Request(new_id, target, name, payload, headers=headers)
         await self._send(request, name)
 
     @asynccontextmanager
@@ -137,12 +156,12 @@ class Calls:
             The request is given up by a peer that can.
         """
         checked_stream(message)
-        name = name_of(type(message))
-        headers = self._headers(target, name, is_asked=True)
+        cls = type(message)
+        headers = self._headers(target, cls, is_asked=True)
         request = stream_request_for(
             target, message, _NO_ID, timeout=0, headers=headers
         )
-        async with self._stream(request, type(message), name) as stream:
+        async with self._stream(request, cls, cls) as stream:
             yield stream
 
     @asynccontextmanager
@@ -191,29 +210,59 @@ class Calls:
     async def _ask_by_name(
         self, target: str, name: str, payload: Raw
     ) -> tuple[Request, Answer, float]:
-        with self._asking(target, name) as headers:
+        with _waiting_abroad() as chain:
+            headers = self._headers(target, name, chain, is_asked=True)
+            patience = Patience.of_caller()
             request = Request(
-                _NO_ID, target, name, payload, expects_reply=True, headers=headers
+                self._line.dialogue.new_id("req"),
+                target,
+                name,
+                payload,
+                expects_reply=True,
+                response_timeout_ms=milliseconds_left(patience.seconds),
+                headers=headers,
             )
-            return await self._exchange(request)
+            return await self._exchange(request, name, patience)
 
-    async def _send(self, request: Request, name: str) -> None:
-        with self._patience(request.target, name):
-            request, answer, timeout = await self._exchange(request)
-        acknowledged(answer, request, timeout)
+    async def _send(self, request: Request, of: type | str) -> None:
+        patience = Patience.of_caller()
+        request, answer, after = await self._exchange(request, of, patience)
+        acknowledged(answer, request, after)
 
-    async def _exchange(self, request: Request) -> tuple[Request, Answer, float]:
-        """Return *request* as it was written, its answer, and how long that might take."""
-        dialogue = await self._line.ready()
-        request, seconds = _addressed(request, dialogue, "req")
-        return request, await dialogue.ask(request), seconds
+    async def _exchange(
+        self, request: Request, of: type | str, patience: Patience
+    ) -> tuple[Request, Answer, float]:
+        """Return *request* as it was written, its answer, and how long that might take.
+
+        Args:
+            request: What to ask, as it is written if there is a connection now.
+            of: What kind of message that is, for errors.
+            patience: How long the caller waits from now on.
+        """
+        dialogue = self._line.dialogue
+        if dialogue.lost is not None:
+            return await self._exchange_later(request, of)
+        try:
+            answer = await dialogue.ask(request, patience.by_default)
+        except TimeoutError:
+            raise self._timed_out(request.target, of) from None
+        return request, answer, patience.seconds
+
+    async def _exchange_later(
+        self, request: Request, of: type | str
+    ) -> tuple[Request, Answer, float]:
+        """The same, between connections: over the next one, if there is one."""
+        with self._patience(request.target, of):
+            dialogue = await self._line.ready()
+            request, seconds = _addressed(request, dialogue, "req")
+            return request, await dialogue.ask(request), seconds
 
     @asynccontextmanager
     async def _stream(
-        self, request: Request, message_type: type, name: str
+        self, request: Request, message_type: type, of: type | str
     ) -> AsyncGenerator[RemoteStream[Any], None]:
         await trio.lowlevel.checkpoint()
-        with self._patience(request.target, name):
+        with self._patience(request.target, of):
             dialogue = await self._line.ready()
         request, timeout = _addressed(request, dialogue, "str")
         stream = RemoteStream[Any](request, message_type, timeout, dialogue)
@@ -227,19 +276,7 @@ class Calls:
     # --- how long it may take
 
     @contextmanager
-    def _asking(
-        self, target: str, name: str
-    ) -> Generator[dict[str, str] | UnsetType, None, None]:
-        """Wait for an answer in the block, and let the peer know who does."""
-        with abroad(waiting_activity()) as chain, self._patience(target, name):
-            headers = self._headers(target, name, is_asked=True)
-            if chain:
-                headers = {} if headers is UNSET else headers
-                headers[CHAIN_HEADER] = chain
-            yield headers
-
-    @contextmanager
-    def _patience(self, target: str, name: str) -> Generator[None, None, None]:
+    def _patience(self, target: str, of: type | str) -> Generator[None, None, None]:
         """Wait in the block as long as the caller will, or else for 30 seconds."""
         if trio.current_effective_deadline() < math.inf:
             yield
@@ -247,12 +284,16 @@ class Calls:
         with trio.move_on_after(DEFAULT_TIMEOUT):
             yield
             return
-        raise timed_out(target, name, DEFAULT_TIMEOUT, self._line.whereabouts())
+        raise self._timed_out(target, of)
+
+    def _timed_out(self, target: str, of: type | str) -> AskError:
+        where = self._line.whereabouts()
+        return timed_out(target, _name_of(of), DEFAULT_TIMEOUT, where)
 
     # --- what travels with it
 
     def _headers(
-        self, target: str, message_type: str, *, is_asked: bool
+        self, target: str, of: type | str, chain: str = "", *, is_asked: bool
     ) -> dict[str, str] | UnsetType:
         """Return what travels with a message: what does with all that the actor sends.
 
@@ -261,11 +302,27 @@ class Calls:
         """
         activity = current_activity.get()
         panel = self._panel
+        if activity is None and not panel.message_sent:
+            return UNSET
         if activity is not None and not panel.message_sent:
             assert isinstance(activity.actor, ActorHandle)
             panel = seat_of(activity.actor).mailbox.panel
-        headers = panel.headers_for(activity, target, message_type, is_asked=is_asked)
-        return {**headers} or UNSET
+        headers = dict(
+            panel.headers_for(activity, target, _name_of(of), is_asked=is_asked)
+        )
+        if chain:
+            headers[CHAIN_HEADER] = chain
+        return headers or UNSET
+
+
+def _waiting_abroad() -> AbstractContextManager[str]:
+    """Let the peer know, in the block, which handler waits for it, if one does."""
+    activity = waiting_activity()
+    return _NOBODY if activity is None else abroad(activity)
+
+
+def _name_of(of: type | str) -> str:
+    return of if isinstance(of, str) else name_of(of)
 
 
 def _addressed(

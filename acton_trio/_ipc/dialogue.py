@@ -1,7 +1,10 @@
 """Questions to one peer over one stream, each matched with its answer.
 
-Three tasks: one reads, the outbox writes, and one keeps the connection from
-falling silent.  Whoever asks waits without a task of its own.
+Three tasks: one reads, one writes what cannot be written at once, and one looks
+at the clock.  Whoever asks waits without a task of its own, and without a cancel
+scope: these would cost more than all the rest of it.  If it is alone with that,
+and the stream is a plain socket, it reads as well: its answer, and what else
+comes until that is there.
 
 All that the peer says comes through one stream, in one order, and nothing in
 the protocol lets the peer be told to send less of one thing.  So there is one
@@ -13,42 +16,35 @@ while it has replies to read would wait for ever.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import count
 from typing import Final, final
 
 import attrs
-import outcome
 import trio
-from msgspec import UNSET
 
-from .._base.errors import ActonError, PeerLostError, ProtocolError
-from .._base.formats import Format
+from .._base.errors import ActonError, PeerLostError
 from .._wire.connection import Connection
-from .._wire.envelopes import (
-    HEARTBEAT,
-    Body,
-    Discover,
-    Push,
-    Request,
-    Response,
-    StreamItem,
-    Subscribe,
-)
-from .._wire.events import NEED_DATA, ConnectionClosed, Received
-from .._wire.frames import FrameType
-from .._wire.malformed import Malformed
+from .._wire.envelopes import HEARTBEAT, Body, Discover, Request, Subscribe
 from .._wire.states import Role
-from .exchange import Answer, fresh, no_sense
+from .asker import Asker
+from .direct import DirectSocket, direct
+from .exchange import Answer, fresh
 from .hearers import Audience, Reader
-from .outbox import Outbox
+from .matching import Matching
+from .outgoing import Outgoing
 from .recall import Recall
-from .results import last_words_in
 
 __all__ = ["Dialogue"]
 
 # As much as one wake-up may bring, in bytes.
 _CHUNK: Final = 65536
+
+# While fewer wait than this, and fewer were answered at a time, a question is
+# written at once.  What more of them ask in one go is written in one go, which is
+# later, but cheaper.
+_FEW: Final = 4
 
 # Half of the time after which a server cuts a silent peer, in seconds.
 _KEEPALIVE: Final = 30.0
@@ -64,32 +60,41 @@ class Dialogue:
 
     stream: trio.abc.Stream
     _audience: Audience
-    lost: ActonError | None = attrs.field(default=None, init=False)
-    """Why there will be no more answers, once there will be none."""
-
-    has_heard: bool = attrs.field(default=False, init=False)
-    """Whether the peer has said anything but why it does not listen."""
-
     _connection: Connection = attrs.field(init=False)
-    _reading: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
-    _outbox: Outbox = attrs.field(init=False)
+    _direct: DirectSocket | None = attrs.field(init=False)
+    _outgoing: Outgoing = attrs.field(init=False)
     _recall: Recall = attrs.field(init=False)
+    _matching: Matching = attrs.field(init=False)
+    _life: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _spoke_at: float = attrs.field(factory=trio.current_time, init=False)
     _next_number: Callable[[], int] = attrs.field(
         factory=lambda: count(1).__next__, init=False
     )
-    _waiting: dict[str, trio.lowlevel.Task] = attrs.field(
-        factory=dict[str, trio.lowlevel.Task], init=False
-    )
-    _readers: dict[str, Reader] = attrs.field(factory=dict[str, Reader], init=False)
-    _held_up: trio.lowlevel.ParkingLot = attrs.field(
+    _is_led: bool = attrs.field(default=False, init=False)
+    """Whether somebody who waits for an answer reads, for all."""
+
+    _pausing: trio.lowlevel.ParkingLot = attrs.field(
         factory=trio.lowlevel.ParkingLot, init=False
     )
 
     def __attrs_post_init__(self) -> None:
         self._connection = Connection(Role.CLIENT)
-        self._outbox = Outbox(self.stream)
+        self._direct = direct(self.stream)
+        self._outgoing = Outgoing(self._direct or self.stream)
         self._recall = Recall(self.say)
+        self._matching = Matching(
+            self._connection, self._audience, self._recall, self._end
+        )
+
+    @property
+    def lost(self) -> ActonError | None:
+        """Why there will be no more answers, once there will be none."""
+        return self._matching.lost
+
+    @property
+    def has_heard(self) -> bool:
+        """Whether the peer has said anything but why it does not listen."""
+        return self._matching.has_heard
 
     def new_id(self, prefix: str) -> str:
         """Return an id that no other question on this connection has."""
@@ -102,13 +107,21 @@ class Dialogue:
             LocalProtocolError: If no peer accepts so much.
         """
         if self.lost is None:
-            self._outbox.put(self._connection.send(body))
+            self._outgoing.put_now(self._connection.send(body))
             self._spoke_at = trio.current_time()
 
-    async def ask(self, question: Request | Discover | Subscribe) -> Answer:
+    async def ask(
+        self, question: Request | Discover | Subscribe, patience: float = math.inf
+    ) -> Answer:
         """Write *question* and wait for its answer, as long as it takes.
 
+        Args:
+            question: What to ask.
+            patience: How long to wait, in seconds; at least `DEFAULT_TIMEOUT`.
+
         Raises:
+            TimeoutError: If there is none by then; a peer that can gives the
+                request up.
             PeerLostError: If the connection broke, or is closed.
             ConnectionRefusedByPeerError: If the peer refused it.
             ProtocolError: If the peer speaks another protocol.
@@ -121,23 +134,65 @@ class Dialogue:
         if self.lost is not None:
             await trio.lowlevel.cancel_shielded_checkpoint()
             raise fresh(self.lost)
-        correlation_id = question.correlation_id
         frame = self._connection.send(question)
-        self._outbox.put(frame)
+        askers = self._matching.askers
+        is_quiet = len(askers) < _FEW and self._matching.told < _FEW
+        if is_quiet:
+            # Before all else: that is done while the peer is at work.
+            self._outgoing.put_now(frame)
+        else:
+            self._outgoing.put(frame)
         self._spoke_at = trio.current_time()
-        self._waiting[correlation_id] = trio.lowlevel.current_task()
-        self.read_on()
+        correlation_id = question.correlation_id
+        is_request = type(question) is Request and question.expects_reply
+        leads = is_quiet and self._may_lead()
+        asker = Asker(
+            frame, self._spoke_at + patience, is_recallable=is_request, is_leading=leads
+        )
+        askers[correlation_id] = asker
+        if leads:
+            await self._lead(correlation_id, asker)
+        else:
+            self.read_on()
+            await self._follow(correlation_id)
+        return asker.answer()
+
+    def _may_lead(self) -> bool:
+        """Return whether nobody waits for anything, so that whoever asks may read."""
+        return not (
+            self._direct is None
+            or self._matching.askers
+            or self._is_led
+            or self._pausing
+        )
+
+    async def _lead(self, correlation_id: str, asker: Asker) -> None:
+        """Wait for an answer, and read it: for others as well, should they ask."""
+        socket = self._direct
+        assert socket is not None
+        self._is_led = True
+        socket.hush()
+        try:
+            while asker.is_waiting:
+                await socket.wait()
+                self._hear(socket.read())
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._matching.lose(PeerLostError("the connection broke"))
+        finally:
+            self._is_led = False
+            socket.unhush()
+            self.read_on()
+            if asker.is_waiting:
+                self._give_up(correlation_id)
+
+    async def _follow(self, correlation_id: str) -> None:
+        """Wait for an answer that somebody else reads."""
 
         def leave(_: object) -> trio.lowlevel.Abort:
-            del self._waiting[correlation_id]
-            # What the peer has seen nothing of is taken back.
-            is_asked = isinstance(question, Request) and question.expects_reply
-            if not self._outbox.withdraw(frame) and is_asked:
-                self._recall.call_back(correlation_id)
+            self._give_up(correlation_id)
             return trio.lowlevel.Abort.SUCCEEDED
 
-        answer: Answer = await trio.lowlevel.wait_task_rescheduled(leave)
-        return answer
+        await trio.lowlevel.wait_task_rescheduled(leave)
 
     def open(self, request: Request, reader: Reader) -> None:
         """Write *request*, and hand its replies to *reader* until it is closed.
@@ -148,12 +203,11 @@ class Dialogue:
         if self.lost is not None:
             raise fresh(self.lost)
         self.say(request)
-        self._readers[request.correlation_id] = reader
+        self._matching.readers[request.correlation_id] = reader
 
     def close(self, correlation_id: str) -> None:
         """Hand nothing more on; have the peer give the request up if it goes on."""
-        if self._readers.pop(correlation_id, None) is not None:
-            self._recall.call_back(correlation_id)
+        self._matching.drop(correlation_id)
         self.read_on()
 
     async def run(self) -> None:
@@ -164,133 +218,93 @@ class Dialogue:
         """
         try:
             async with trio.open_nursery() as nursery:
+                self._life = nursery.cancel_scope
                 nursery.start_soon(self._write, name="ipc client: writing")
-                nursery.start_soon(self._keep_alive, name="ipc client: heartbeats")
+                nursery.start_soon(self._keep_time, name="ipc client: heartbeats")
                 await self._read()
-                nursery.cancel_scope.cancel(reason="the peer has gone")
         finally:
-            self._lose(PeerLostError("this client was closed"))
+            self._matching.lose(PeerLostError("this client was closed"))
+            if self._direct is not None:
+                self._direct.close()
 
     # --- the connection's own tasks
 
     async def _read(self) -> None:
         try:
             while self.lost is None:
-                event = self._connection.next_event()
-                if event is NEED_DATA:
-                    data = await self._receive()
-                    self._connection.receive_data(bytes(data))
-                elif isinstance(event, ConnectionClosed):
-                    self._lose(PeerLostError("the peer closed the connection"))
-                elif isinstance(event, Received):
-                    self._take(event)
-                elif isinstance(event, Malformed):
-                    self._take_malformed(event)
-                while self._is_held_up():
-                    await self._held_up.park()
-        except ProtocolError as error:
-            self._lose(error)
+                await self._pause()
+                self._matching.receive(await self._receive())
+                while self._matching.take_next():
+                    if self._matching.readers:
+                        await self._pause()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self._lose(PeerLostError("the connection broke"))
+            self._matching.lose(PeerLostError("the connection broke"))
+
+    async def _pause(self) -> None:
+        while self._is_led or self._matching.is_held_up:
+            await self._pausing.park()
+
+    async def _receive(self) -> bytes:
+        socket = self._direct
+        if socket is None:
+            return bytes(await self.stream.receive_some(_CHUNK))
+        while True:
+            await socket.wait_idle()
+            await self._pause()
+            data = socket.read()
+            if data is not None:
+                return data
+
+    def _hear(self, data: bytes | None) -> None:
+        if data is not None:
+            self._matching.receive(data)
+            while self._matching.take_next():
+                pass
 
     def read_on(self) -> None:
         """Look again whether the peer may be listened to: somebody has read, or waits."""
-        self._held_up.unpark_all()
-
-    def _is_held_up(self) -> bool:
-        """Whether a reader is behind, and nobody waits for anything else."""
-        readers = self._readers.values()
-        return any(each.is_behind for each in readers) and not (
-            self._waiting
-            or self._audience.is_waiting
-            or any(each.is_waiting for each in readers)
-        )
+        if self._pausing:
+            self._pausing.unpark_all()
 
     async def _write(self) -> None:
         try:
-            await self._outbox.run()
+            await self._outgoing.run()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             # The reader sees the end as well, after the peer's last words; but a peer
             # that has only stopped to read may leave its own end open.
-            self._outbox.break_off()
-            self._reading.deadline = trio.current_time() + _LAST_WORDS
+            self._outgoing.break_off()
+            await trio.sleep(_LAST_WORDS)
+            self._matching.lose(PeerLostError("the connection broke"))
 
-    async def _receive(self) -> bytes | bytearray:
-        with trio.CancelScope() as self._reading:
-            if self._outbox.is_broken:
-                self._reading.deadline = trio.current_time() + _LAST_WORDS
-            return await self.stream.receive_some(_CHUNK)
-        msg = "the peer reads nothing any more"
-        raise trio.BrokenResourceError(msg)
-
-    async def _keep_alive(self) -> None:
+    async def _keep_time(self) -> None:
+        """Say something before the silence gets too long, and end what takes too long."""
         while True:
-            await trio.sleep_until(self._spoke_at + _KEEPALIVE)
+            # Nobody waits for less than this takes, so nobody need wake this.
+            askers = self._matching.askers
+            due = min((each.due for each in askers.values()), default=math.inf)
+            await trio.sleep_until(min(due, self._spoke_at + _KEEPALIVE))
+            self._time_out(trio.current_time())
             if trio.current_time() >= self._spoke_at + _KEEPALIVE:
                 self.say(HEARTBEAT)
 
-    # --- what the peer says
+    def _time_out(self, now: float) -> None:
+        for correlation_id, asker in [*self._matching.askers.items()]:
+            if asker.due <= now:
+                self._give_up(correlation_id)
+                asker.settle(TimeoutError())
+                self._call_off()
 
-    def _take(self, event: Received) -> None:
-        body = event.body
-        if isinstance(body, Response):
-            last_words = last_words_in(body)
-            if last_words is not None:
-                self._lose(last_words)
-                return
-            self._answered(body, event.format)
-        elif isinstance(body, StreamItem):
-            self._take_item(body, event.format)
-        elif isinstance(body, Push):
-            self._audience.hear(body, event.format)
-        self.has_heard = True
+    def _give_up(self, correlation_id: str) -> None:
+        asker = self._matching.askers.pop(correlation_id)
+        # What the peer has seen nothing of is taken back.
+        if not self._outgoing.withdraw(asker.frame) and asker.is_recallable:
+            self._recall.call_back(correlation_id)
 
-    def _answered(self, body: Response, body_format: Format) -> None:
-        if body.protocol_version is not UNSET:
-            self._recall.learn(can_cancel=body.protocol_version.capabilities.cancel)
-        answer = Answer(body, body_format)
-        if not self._settle(body.correlation_id, outcome.Value(answer)):
-            reader = self._readers.pop(body.correlation_id, None)
-            if reader is not None:
-                reader.answer(answer)
+    def _call_off(self) -> None:
+        """Have whoever reads for all look whether it still waits."""
+        if self._is_led and self._direct is not None:
+            self._direct.call_off()
 
-    def _take_item(self, item: StreamItem, body_format: Format) -> None:
-        reader = self._readers.get(item.correlation_id)
-        if reader is None or reader.put(item, body_format):
-            return
-        if item.is_final:
-            del self._readers[item.correlation_id]
-        else:
-            self.close(item.correlation_id)
-
-    def _take_malformed(self, event: Malformed) -> None:
-        if event.frame_type is FrameType.PUSH:
-            self._audience.mishear()
-            return
-        correlation_id, error = event.correlation_id, no_sense(event)
-        if self._settle(correlation_id, outcome.Error(error)):
-            return
-        reader = self._readers.get(correlation_id)
-        if reader is not None:
-            reader.lose(error)
-            self.close(correlation_id)
-
-    def _settle(
-        self, correlation_id: str, result: outcome.Value[Answer] | outcome.Error
-    ) -> bool:
-        """Hand *result* to the one who waits for it; return whether anybody did."""
-        task = self._waiting.pop(correlation_id, None)
-        if task is not None:
-            trio.lowlevel.reschedule(task, result)
-        return task is not None
-
-    def _lose(self, why: ActonError) -> None:
-        """Answer everybody that there will be no more answers."""
-        if self.lost is None:
-            self.lost = why
-        waiting, self._waiting = self._waiting, {}
-        for task in waiting.values():
-            trio.lowlevel.reschedule(task, outcome.Error(fresh(self.lost)))
-        readers, self._readers = self._readers, {}
-        for reader in readers.values():
-            reader.lose(fresh(self.lost))
+    def _end(self) -> None:
+        self._call_off()
+        self._life.cancel(reason="the connection has ended")

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any, Final, NamedTuple, cast
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 import attrs
 import msgspec
@@ -21,7 +23,7 @@ from .._base.errors import (
 )
 from .._base.formats import Format
 from .._base.util import name_of, publish_names
-from .._messages.codec import codec_of
+from .._messages.codec import Codec, codec_of
 from .._messages.declare import (
     Request as RequestMessage,
     StreamRequest,
@@ -105,15 +107,15 @@ def request_for(
             request although a reply is expected.
         SerializationError: If it cannot be written.
     """
-    name = _travelling_name_of(message)
     cls = type(message)
-    if expects_reply and not issubclass(cls, RequestMessage):
+    manner = _manner_of(cls)
+    if expects_reply and not manner.is_question:
         raise TypeError(_not_a_request(cls))
     return Request(
         correlation_id,
         target,
-        name,
-        _payload_of(message),
+        manner.name,
+        manner.payload_of(message),
         expects_reply=expects_reply,
         response_timeout_ms=milliseconds_left(timeout) if expects_reply else UNSET,
         headers=headers,
@@ -134,24 +136,38 @@ def stream_request_for(
         TypeError: If it is no message for other processes.
         SerializationError: If it cannot be written.
     """
+    manner = _manner_of(type(message))
     return Request(
         correlation_id,
         target,
-        _travelling_name_of(message),
-        _payload_of(message),
+        manner.name,
+        manner.payload_of(message),
         expects_stream=True,
         response_timeout_ms=milliseconds_left(timeout),
         headers=headers,
     )
 
 
-def _travelling_name_of(message: object) -> str:
-    """Return what *message* is called between processes.
+class _Manner(NamedTuple):
+    """How the messages of one type travel between processes."""
+
+    name: str
+    codec: Codec[Any]
+    is_question: bool
+    """Whether they are answered with one reply."""
+
+    def payload_of(self, message: object) -> Raw:
+        payload = self.codec.encode(message, Format.JSON)
+        # A fieldless message is `null` to the reference, which refuses `{}`.
+        return Raw(b"null" if payload == b"{}" else payload)
+
+
+def _find_manner(cls: type) -> _Manner:
+    """Return how messages of *cls* travel.
 
     Raises:
-        TypeError: If it does not travel.
+        TypeError: If they do not.
     """
-    cls = type(message)
     name = wire_name_of(cls) if is_message(cls) else None
     if name is None:
         msg = (
@@ -159,7 +175,10 @@ def _travelling_name_of(message: object) -> str:
             "@message(ipc=True)"
         )
         raise TypeError(msg)
-    return name
+    return _Manner(name, codec_of(cls), issubclass(cls, RequestMessage))
+
+
+_manner_of: Final[Callable[[type], _Manner]] = lru_cache(maxsize=1024)(_find_manner)
 
 
 def _not_a_request(cls: type) -> str:
@@ -174,12 +193,6 @@ def _not_a_request(cls: type) -> str:
         f"{name} is a message without a reply: send() it, or declare what it is "
         f"answered with: class {name}(Request[int])"
     )
-
-
-def _payload_of(message: object) -> Raw:
-    payload = codec_of(cast("object", type(message))).encode(message, Format.JSON)
-    # A fieldless message is `null` to the reference, which refuses `{}`.
-    return Raw(b"null" if payload == b"{}" else payload)
 
 
 def raw(payload: object) -> Raw:

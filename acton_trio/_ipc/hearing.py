@@ -24,10 +24,10 @@ from .._wire.envelopes import (
     Cancel,
     Discover,
     Heartbeat,
-    Request,
     Response,
     Subscribe,
     Unsubscribe,
+    is_request,
 )
 from .._wire.events import (
     NEED_DATA,
@@ -78,7 +78,7 @@ class Hearing:
     _turn: Obstacle = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._admission = Admission(self._host)
+        self._admission = self._requests.admission
         self._turn = self._share.wait
 
     async def run(self) -> float:
@@ -197,7 +197,7 @@ class Hearing:
             self._requests.turn_away(answer, version, body_format)
             return
         assert type(event) is Received
-        assert isinstance(event.body, Request)
+        assert is_request(event.body)
         self._requests.take(event.body, version, body_format)
 
     def _take_other(self, event: Told) -> None:
@@ -294,7 +294,7 @@ class Hearing:
             return
         event = self._inlet.withdraw(correlation_id)
         if event is not None:
-            assert isinstance(event.body, Request)
+            assert is_request(event.body)
             self._requests.never_mind(event.body, event.version, event.format)
 
 
@@ -305,14 +305,14 @@ def _is_told(event: Next) -> TypeGuard[Told]:
 
 def _is_request(event: Told) -> bool:
     if type(event) is Received:
-        return isinstance(event.body, Request)
+        return is_request(event.body)
     assert type(event) is Malformed
     return event.frame_type is FrameType.REQUEST
 
 
 def _correlation_id_of(event: Told) -> str:
     if type(event) is Received:
-        assert isinstance(event.body, Request)
+        assert is_request(event.body)
         return event.body.correlation_id
     assert type(event) is Malformed
     return event.correlation_id

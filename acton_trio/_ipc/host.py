@@ -16,6 +16,7 @@ from .config import IpcConfig
 from .flusher import Flusher
 from .poller import Poller
 from .pushes import Pushes
+from .reading import RequestReader
 from .statistics import Counters
 from .turns import Turns
 
@@ -44,10 +45,16 @@ class Host:
     flusher: Flusher = attrs.field(factory=Flusher, init=False)
     """Who writes to them what is not written at once."""
 
+    reader: RequestReader = attrs.field(init=False)
+    """Reads the requests of all of them."""
+
     progress: trio.lowlevel.ParkingLot = attrs.field(
         factory=trio.lowlevel.ParkingLot, init=False
     )
     """Woken when fewer requests are in flight, or a connection has ended."""
+
+    def __attrs_post_init__(self) -> None:
+        self.reader = RequestReader(self.exposure.registry)
 
     def discovered(self, question: Discover) -> Response:
         """Return the answer to what there is to be reached here."""

@@ -73,6 +73,11 @@ class Pump:
         self._bell, self._ringer = socket.socketpair()
         for each in (self._link, self._bell, self._ringer):
             each.setblocking(False)  # noqa: FBT003 - positional in the library
+        # Made once: only one thread watches at a time.
+        self._poll: Final = select.poll()
+        self._watched_for = select.POLLIN
+        self._poll.register(self._link, self._watched_for)
+        self._poll.register(self._bell, select.POLLIN)
 
     # --- under the lock
 
@@ -144,7 +149,7 @@ class Pump:
         self._is_watched = True
         try:
             self.lock.release()
-            self._poll(events, until)
+            self._wait_for(events, until)
         finally:
             try:
                 self._take_back()
@@ -189,13 +194,15 @@ class Pump:
         if interruption is not None:
             raise interruption
 
-    def _poll(self, events: int, deadline: float) -> None:
-        poll = select.poll()
-        poll.register(self._link, events)
-        poll.register(self._bell, select.POLLIN)
-        poll.poll(math.ceil(_seconds_until(deadline) * 1000))
-        with suppress(BlockingIOError):
-            self._bell.recv(_CHUNK)
+    def _wait_for(self, events: int, deadline: float) -> None:
+        if events != self._watched_for:
+            self._poll.modify(self._link, events)
+            self._watched_for = events
+        ready = self._poll.poll(math.ceil(_seconds_until(deadline) * 1000))
+        bell = self._bell.fileno()
+        if any(number == bell for number, _ in ready):
+            with suppress(BlockingIOError):
+                self._bell.recv(_CHUNK)
 
     def _call_away(self) -> None:
         # A bell that is full has been rung.

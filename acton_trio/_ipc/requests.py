@@ -16,7 +16,7 @@ from typing import Final, Protocol, final
 import attrs
 import outcome
 import trio
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
 from .._base.errors import (
     ActorStoppedError,
@@ -31,8 +31,10 @@ from .._base.util import name_of
 from .._kernel.activity import NO_HEADERS
 from .._kernel.chains import CHAIN_HEADER, chain_of, refuse_returning
 from .._kernel.envelope import Ask, Envelope, Result
-from .._kernel.handle import ActorHandle, seat_of
+from .._kernel.handle import seat_of
+from .._kernel.seat import Seat
 from .._messages.declare import StreamRequest
+from .._runtime.exposure import Exposure
 from .._wire.codes import (
     RECIPIENT_CLOSED_TEXT,
     TARGET_BUSY_TEXT,
@@ -41,10 +43,14 @@ from .._wire.codes import (
     unknown_message_type_text,
 )
 from .._wire.envelopes import Body, Request
+from .admission import Admission
+from .config import IpcLimits
 from .exchange import milliseconds_left
 from .host import Host
 from .outlet import Outlet
 from .questions import CANCELLED, Question
+from .reading import message_of
+from .statistics import Counters
 
 __all__ = ["Requests", "Writer"]
 
@@ -83,6 +89,14 @@ class Requests:
 
     _host: Host
     _writer: Writer
+    _exposure: Exposure = attrs.field(init=False)
+    _counters: Counters = attrs.field(init=False)
+    _limits: IpcLimits = attrs.field(init=False)
+    admission: Admission = attrs.field(init=False)
+    """Whether they are looked at."""
+
+    # What `trio.current_time` asks, once it has found it.
+    _now: Callable[[], float] = attrs.field(init=False)
     in_flight: int = attrs.field(default=0, init=False)
     """How many there are whose answer is not written yet."""
 
@@ -97,6 +111,13 @@ class Requests:
         factory=dict[Envelope, Question], init=False
     )
 
+    def __attrs_post_init__(self) -> None:
+        self._exposure = self._host.exposure
+        self._counters = self._host.counters
+        self._limits = self._host.config.limits
+        self.admission = Admission(self._host)
+        self._now = trio.lowlevel.current_clock().current_time
+
     @property
     def are_pending(self) -> bool:
         """Whether an actor still has one of them to settle."""
@@ -105,7 +126,7 @@ class Requests:
     @property
     def has_room(self) -> bool:
         """Whether fewer are in flight than one peer may have."""
-        return self.in_flight < self._host.config.limits.max_in_flight
+        return self.in_flight < self._limits.max_in_flight
 
     async def wait_room(self) -> None:
         """Wait until there is room for one more.
@@ -116,11 +137,29 @@ class Requests:
         while not self.has_room:
             await self._departures.park()
 
+    def read(self, body: bytes, body_format: Format) -> Request | None:
+        """Read a request and its message, if it is certain that it can be taken now.
+
+        Nothing is built of one that is refused, or has to wait: its bytes take less
+        room.
+        """
+        if self.in_flight < self._limits.max_in_flight and self.admission.is_open:
+            return self._host.reader.read(body, body_format)
+        return None
+
     def take(self, request: Request, version: int, body_format: Format) -> None:
         """Hand *request* to the actor it names, or answer why not."""
         self._count()
         timeout_ms = self._timeout_of(request)
-        self._look_up(Question(request, version, body_format, timeout_ms, self._host))
+        question = Question(request, version, body_format, timeout_ms, self._host)
+        handle, message = self._exposure.find(request.target), message_of(request)
+        if handle is None:
+            text = actor_not_found_text(request.target)
+            self._refuse(question, ErrorCode.ACTOR_NOT_FOUND, text)
+        elif message is None:
+            self._decode(question, seat_of(handle))
+        else:
+            self._hand_on(question, message, seat_of(handle))
 
     def turn_away(self, answer: Body, version: int, body_format: Format) -> None:
         """Answer a request that is not looked at any further."""
@@ -133,7 +172,7 @@ class Requests:
 
     def never_mind(self, request: Request, version: int, body_format: Format) -> None:
         """Answer a request that its asker gives up before it was taken."""
-        self._host.counters.messages_received += 1
+        self._counters.messages_received += 1
         answer = Question(request, version, body_format, 0, self._host).failure(
             CANCELLED
         )
@@ -167,86 +206,75 @@ class Requests:
         envelope.ask.abandon(envelope)
 
     def _timeout_of(self, request: Request) -> int:
-        named, config = request.response_timeout_ms, self._host.config
+        named, most = request.response_timeout_ms, self._limits.max_response_timeout
         if named is UNSET:
-            return milliseconds_left(config.timeouts.request_timeout or math.inf)
-        most = config.limits.max_response_timeout
+            timeouts = self._host.config.timeouts
+            return milliseconds_left(timeouts.request_timeout or math.inf)
         if most is None or request.expects_stream:
             return named
         return min(named, milliseconds_left(most))
 
     # --- on the way in
 
-    def _look_up(self, question: Question) -> None:
-        request, exposure = question.request, self._host.exposure
-        handle = exposure.find(request.target)
-        if handle is None:
-            text = actor_not_found_text(request.target)
-            self._refuse(question, ErrorCode.ACTOR_NOT_FOUND, text)
-        elif not exposure.registry.is_registered(request.message_type):
-            text = unknown_message_type_text(request.message_type)
+    def _decode(self, question: Question, seat: Seat) -> None:
+        """Build the message, and hand it on."""
+        name, registry = question.request.message_type, self._exposure.registry
+        if not registry.is_registered(name):
+            text = unknown_message_type_text(name)
             self._refuse(question, ErrorCode.UNKNOWN_MESSAGE_TYPE, text)
-        else:
-            self._decode(question, handle)
-
-    def _decode(self, question: Question, handle: ActorHandle) -> None:
-        request = question.request
-        payload = request.payload
-        data = _NULL[question.format] if payload is UNSET else payload
-        registry = self._host.exposure.registry
+            return
+        payload: Raw | bytes = question.request.payload or _NULL[question.format]
         try:
-            message = registry.decode(request.message_type, data, question.format)
+            message = registry.decode(name, payload, question.format)
         except SerializationError as error:
             text = f"Serialization error: {error}"
             self._refuse(question, ErrorCode.SERIALIZATION_ERROR, text)
             return
-        headers = {} if request.headers is UNSET else request.headers
-        chain = chain_of(headers.pop(CHAIN_HEADER, None))
-        envelope = Envelope(message, headers=headers or NO_HEADERS, is_remote=True)
-        if request.expects_stream:
-            self._ask(question, envelope, handle, chain)
-        elif not request.expects_reply:
-            self._tell(question, envelope, handle)
-        elif isinstance(message, StreamRequest):
+        self._host.reader.learn(name)
+        self._hand_on(question, message, seat)
+
+    def _hand_on(self, question: Question, message: object, seat: Seat) -> None:
+        request = question.request
+        envelope = Envelope(message, is_remote=True)
+        chain: tuple[str, ...] = ()
+        if request.headers is not UNSET:
+            chain = chain_of(request.headers.pop(CHAIN_HEADER, None))
+            envelope.headers = request.headers or NO_HEADERS
+        if not (request.expects_reply or request.expects_stream):
+            if self._post(question, envelope, seat):
+                answer = request.acknowledgement(question.format)
+                self._answer(question, answer)
+        elif isinstance(message, StreamRequest) and not request.expects_stream:
             text = _STREAM_ONLY_TEXT.format(request.message_type)
             self._refuse(question, ErrorCode.SERIALIZATION_ERROR, text)
         else:
-            self._ask(question, envelope, handle, chain)
-
-    def _tell(
-        self, question: Question, envelope: Envelope, handle: ActorHandle
-    ) -> None:
-        if self._post(question, envelope, handle):
-            answer = question.request.acknowledgement(question.format)
-            self._answer(question, answer)
+            self._ask(question, envelope, seat, chain)
 
     def _ask(
         self,
         question: Question,
         envelope: Envelope,
-        handle: ActorHandle,
+        seat: Seat,
         chain: tuple[str, ...],
     ) -> None:
         settled = partial(self._settled, question, envelope)
         name = name_of(type(envelope.message))
-        ask = Ask(handle.name, name, settled, trio.current_time(), chain=chain)
+        ask = Ask(seat.name, name, settled, self._now(), chain=chain)
         if isinstance(envelope.message, StreamRequest):
             write = partial(self._pass_on, question, envelope)
             ask.outlet = Outlet(write, self._writer.wait_calm)
         envelope.ask = ask
         envelope.deadline = self._host.patience.watch(envelope, question.seconds)
         self._pending[envelope] = question
-        if not self._post(question, envelope, handle):
+        if not self._post(question, envelope, seat):
             self._undo(envelope)
 
-    def _post(
-        self, question: Question, envelope: Envelope, handle: ActorHandle
-    ) -> bool:
+    def _post(self, question: Question, envelope: Envelope, seat: Seat) -> bool:
         """Put *envelope* in the mailbox, or answer why not; return whether it is."""
-        mailbox, counters = seat_of(handle).mailbox, self._host.counters
+        mailbox, counters = seat.mailbox, self._counters
         try:
             if envelope.ask is not None and envelope.ask.chain:
-                refuse_returning(envelope, mailbox, handle.name)
+                refuse_returning(envelope, mailbox, seat.name)
             mailbox.put_nowait(envelope)
         except MailboxFullError:
             counters.backpressure_rejections += 1
@@ -282,11 +310,16 @@ class Requests:
 
     def _settled(self, question: Question, envelope: Envelope, result: Result) -> None:
         self._undo(envelope)
-        if isinstance(result, outcome.Error):
+        assert envelope.ask is not None
+        had_items = envelope.ask.outlet is not None
+        # Not `isinstance`: they have an abstract base, which is asked at length.
+        if type(result) is outcome.Error:
             _log_failure(result.error, envelope)
+        elif not had_items and self._has_replied(
+            question, envelope.message, result.value
+        ):
+            return
         try:
-            assert envelope.ask is not None
-            had_items = envelope.ask.outlet is not None
             *first, last = question.answers(
                 envelope.message, result, had_items=had_items
             )
@@ -295,9 +328,25 @@ class Requests:
         except Exception as error:  # noqa: BLE001 - in the actor's own task
             # The actor is not to blame for an answer that cannot be written.
             if not isinstance(error, SerializationError | LocalProtocolError):
-                _log.exception("the answer to %r cannot be written", question.request)
+                name = question.request.message_type
+                _log.exception("the answer to %s cannot be written", name)
             last = question.error(error)
         self._answer(question, last)
+
+    def _has_replied(self, question: Question, message: object, value: object) -> bool:
+        """Write a reply all at once; return whether that was to be had.
+
+        If not, whatever the matter is, it is found on the longer way.
+        """
+        try:
+            answer = question.plain_answer(message, value)
+            if answer is None:
+                return False
+            version, body_format = question.version, question.format
+            self._writer.send(answer, version, body_format, self._wrote_one)
+        except (LocalProtocolError, SerializationError, TypeError):
+            return False
+        return True
 
     def _refuse(self, question: Question, code: ErrorCode, text: str) -> None:
         self._answer(question, question.refusal(code, text))
@@ -319,17 +368,19 @@ class Requests:
 
     def _count(self) -> None:
         self.in_flight += 1
-        self._host.counters.in_flight_requests += 1
+        self._counters.in_flight_requests += 1
 
     def _wrote_one(self) -> None:
         self._uncount(1)
 
     def _uncount(self, number: int) -> None:
+        had_room = self.has_room
         self.in_flight -= number
         if not self.in_flight:
-            self.answered_at = trio.current_time()
-        self._departures.unpark_all()
-        self._host.counters.in_flight_requests -= number
+            self.answered_at = self._now()
+        if not had_room:
+            self._departures.unpark_all()
+        self._counters.in_flight_requests -= number
         if self._host.is_draining:
             self._host.progress.unpark_all()
 

@@ -14,7 +14,9 @@ from typing import final
 import attrs
 import trio
 
+from .._base.formats import Format
 from .._wire.connection import Connection
+from .._wire.envelopes import Request
 from .._wire.states import Role
 from .ears import Ear, SocketEar, ear_at
 from .encryption import is_encrypted
@@ -51,7 +53,11 @@ class Session:
     def __attrs_post_init__(self) -> None:
         host, limits = self._host, self._host.config.limits
         timeouts = host.config.timeouts
-        connection = Connection(Role.SERVER, max_message_size=limits.max_message_size)
+        connection = Connection(
+            Role.SERVER,
+            max_message_size=limits.max_message_size,
+            read_request=self._read_request,
+        )
         share = Share(host.turns)
         self._ear = ear = ear_at(self._stream, host.poller, share)
         shortcut = None
@@ -139,6 +145,9 @@ class Session:
         if self._subscriptions.names:
             return timeouts.subscription_read_timeout
         return timeouts.read_timeout
+
+    def _read_request(self, body: bytes, body_format: Format) -> Request | None:
+        return self._requests.read(body, body_format)
 
     # --- writing
 

@@ -12,6 +12,7 @@ __all__ = [
     "NO_HEADERS",
     "Activity",
     "Asked",
+    "Sleeper",
     "Wait",
     "current_activity",
     "waiting",
@@ -26,6 +27,14 @@ class Wait(Protocol):
 
     def blockers(self) -> Collection[Activity]:
         """Return the code that has to return first, as far as is known now."""
+        ...
+
+
+class Sleeper(Protocol):
+    """Who has no task as long as there is nothing to do."""
+
+    def rouse(self) -> None:
+        """Have the task begin."""
         ...
 
 

@@ -40,6 +40,7 @@ HookName = Literal[
 
 _BEHAVIOUR: Final = "__acton_behaviour__"
 _HOOK: Final = "__acton_hook__"
+_START_HOOKS: Final = frozenset({"lifespan", "before_start", "after_start"})
 
 
 @attrs.frozen(eq=False)
@@ -48,6 +49,20 @@ class Hook:
 
     function: Callable[..., Any]
     wants_context: bool
+
+
+def _types_of(behaviour: Behaviour) -> frozenset[type]:
+    return frozenset(behaviour.handlers)
+
+
+def _exclusive_types_of(behaviour: Behaviour) -> frozenset[type]:
+    handlers = behaviour.handlers
+    return frozenset(each for each in handlers if handlers[each].exclusive)
+
+
+def _plain_functions_of(behaviour: Behaviour) -> Mapping[type, Callable[..., Any]]:
+    handlers = behaviour.handlers.items()
+    return {kind: each.function for kind, each in handlers if each.is_plain}
 
 
 @attrs.frozen(eq=False)
@@ -60,6 +75,26 @@ class Behaviour:
     handlers: HandlerTable = attrs.field(factory=dict[type, Handler])
     error_handlers: ErrorTable = attrs.field(factory=dict[type, dict[type, Handler]])
     hooks: Mapping[str, Hook] = attrs.field(factory=dict[str, Hook])
+
+    types: frozenset[type] = attrs.field(
+        default=attrs.Factory(_types_of, takes_self=True), init=False
+    )
+    """The message types that are surely handled."""
+
+    exclusive_types: frozenset[type] = attrs.field(
+        default=attrs.Factory(_exclusive_types_of, takes_self=True), init=False
+    )
+    """Those that are handled alone."""
+
+    plain: Mapping[type, Callable[..., Any]] = attrs.field(
+        default=attrs.Factory(_plain_functions_of, takes_self=True), init=False
+    )
+    """The functions that are given the message alone, and cannot wait."""
+
+    @property
+    def has_start_hooks(self) -> bool:
+        """Whether something of the actor runs before it takes messages."""
+        return not _START_HOOKS.isdisjoint(self.hooks)
 
     def updated(self, other: Behaviour) -> Behaviour:
         """Return this, with what *other* does in its place where both do it."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
+import typing
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import TypeVar
 
 import attrs
 import trio
@@ -15,15 +14,14 @@ from .._base.errors import AskCycleError
 from .._base.util import name_of
 from .._messages.declare import Request, StreamRequest
 from .._policy.cadence import Beat, Cadence
-from . import pace
-from .activity import current_activity, waiting, waiting_activity
+from .activity import Activity, current_activity, waiting, waiting_activity
 from .chains import waiting_abroad_for
 from .checks import (
     checked_beat,
     checked_message,
-    checked_request,
     checked_stream,
     checked_time,
+    not_a_request,
 )
 from .envelope import Ask, Envelope
 from .scheduled import ScheduledSend
@@ -33,7 +31,7 @@ from .waits import find_cycle
 
 __all__ = ["Addressee"]
 
-R = TypeVar("R")
+R = typing.TypeVar("R")
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -70,9 +68,15 @@ class Addressee:
         Cancellation:
             The message was not put in, and will not be.
         """
+        seat = self._seat
+        if next(seat.surroundings.turns):
+            await trio.lowlevel.checkpoint_if_cancelled()
+        else:
+            await trio.lowlevel.checkpoint()
+        mailbox = seat.mailbox
+        if current_activity.get() is None and mailbox.put_bare(message):
+            return
         envelope = self._envelop(message)
-        await pace.breathe()
-        mailbox = self._seat.mailbox
         activity = waiting_activity()
         if activity is None:
             await mailbox.put(envelope)
@@ -90,7 +94,9 @@ class Addressee:
             ActorStoppedError: If the actor is down.
             TypeError: If it is not a message.
         """
-        self._seat.mailbox.put_nowait(self._envelop(message))
+        mailbox = self._seat.mailbox
+        if current_activity.get() is not None or not mailbox.put_bare(message):
+            mailbox.put_nowait(self._envelop(message))
 
     def send_after(self, delay: float, message: object) -> ScheduledSend:
         """Have *message* sent in *delay* seconds, on trio's clock.
@@ -178,29 +184,34 @@ class Addressee:
             running `act_on` handler is cancelled; a running `mutate_on`
             handler completes.  Either way the caller leaves at once.
         """
+        if not isinstance(request, Request):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not be checked
+            raise TypeError(not_a_request(request))
+        seat, now = self._seat, trio.current_time()
         task = trio.lowlevel.current_task()
-        ask = Ask(
-            self.name,
-            type(request).__name__,
-            partial(trio.lowlevel.reschedule, task),
-            trio.current_time(),
-        )
-        envelope = self._question(checked_request(request), ask)
-        patience = self._seat.surroundings.patience
+        ask = Ask(seat.name, type(request).__name__, task, now)
+        envelope = self._question(request, ask)
+        patience = seat.surroundings.patience
 
         def give_up(_: object) -> trio.lowlevel.Abort:
             ask.abandon(envelope)
             return trio.lowlevel.Abort.SUCCEEDED
 
-        self._refuse_cycle(envelope)
-        if envelope.deadline == math.inf:
-            envelope.deadline = patience.watch(envelope, patience.seconds)
+        activity = current_activity.get()
+        if activity is not None and activity.is_background:
+            activity = None
+        if activity is not None:
+            self._refuse_cycle(envelope, activity)
+            activity.waits.append(envelope)
         try:
-            with waiting(envelope):
-                self._seat.mailbox.line_up(envelope)
-                reply: R = await trio.lowlevel.wait_task_rescheduled(give_up)
+            if envelope.deadline == math.inf:
+                patience.watch_usual(envelope, now)
+            seat.mailbox.line_up(envelope)
+            await trio.lowlevel.wait_task_rescheduled(give_up)
         finally:
             patience.forget(envelope)
+            if activity is not None:
+                activity.waits.remove(envelope)
+        reply: R = ask.value
         return reply
 
     @asynccontextmanager
@@ -238,7 +249,9 @@ class Addressee:
         )
         stream.request = envelope = self._question(checked_stream(request), ask)
         await trio.lowlevel.checkpoint()
-        self._refuse_cycle(envelope)
+        activity = waiting_activity()
+        if activity is not None:
+            self._refuse_cycle(envelope, activity)
         try:
             self._seat.mailbox.line_up(envelope)
             yield stream
@@ -259,10 +272,9 @@ class Addressee:
         envelope.deadline = trio.current_effective_deadline()
         return envelope
 
-    def _refuse_cycle(self, envelope: Envelope) -> None:
-        """Raise `AskCycleError` if the running handler would wait for ever."""
-        activity = waiting_activity()
-        if activity is None or self._seat.mailbox.is_closed:
+    def _refuse_cycle(self, envelope: Envelope, activity: Activity) -> None:
+        """Raise `AskCycleError` if *activity*, which asks, would wait for ever."""
+        if self._seat.mailbox.is_closed:
             return
         blockers = self._seat.mailbox.blockers(envelope)
         for each in (activity, *waiting_abroad_for(activity)):
@@ -273,9 +285,10 @@ class Addressee:
         envelope.ask.asker = activity
 
     def _envelop(self, message: object, *, is_asked: bool = False) -> Envelope:
-        checked_message(message)
-        activity = current_activity.get()
-        panel = self._seat.mailbox.panel
+        mailbox = self._seat.mailbox
+        if type(message) not in mailbox.bare_types:
+            checked_message(message)
+        activity, panel = current_activity.get(), mailbox.panel
         if panel.message_sent:
             name = name_of(type(message))
             headers = panel.headers_for(activity, self.name, name, is_asked=is_asked)

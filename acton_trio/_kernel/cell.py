@@ -18,6 +18,10 @@ Cutting *work* short is how a failure or a cancellation ends an actor: its
 handlers are cancelled, and the rest of its life still happens, bounded by the
 deadlines of *whole* and *last*.  *work* lies within the lifespan: a generator
 that holds scopes of its own can only be resumed outside of any opened since.
+
+All of that is opened when it is needed.  An actor without hooks is built where it is
+started, and has no task before there is something to do; as long as it runs plain
+functions only, its task has neither scopes nor a nursery.
 """
 
 from __future__ import annotations
@@ -30,44 +34,39 @@ from collections.abc import (
     Collection,
     Mapping,
 )
+from contextvars import Context
 from functools import partial
-from typing import Any, TypeVarTuple, final
+from typing import Any, Final, TypeVarTuple, final
 
 import attrs
 import trio
 
 from .._base.errors import ActorStoppedError
-from .._base.util import name_of, shown
+from .._base.util import name_of, note, shown
 from .activity import NO_HEADERS, Activity, current_activity
-from .actor import Behaviour
+from .actor import Behaviour, Hook
+from .background import Background
 from .dispatcher import Dispatcher
 from .handle import ActorHandle
 from .parting import part
+from .recipe import Recipe
 from .seat import ActorState, Seat
+from .spans import Spans
 from .spawner import Parent, Spawner
 from .stage import Stage
 from .turn import Turn
 from .verdicts import Verdicts
 
-__all__ = ["Cell", "Recipe"]
+__all__ = ["Cell"]
 
 Ts = TypeVarTuple("Ts")
 
 
-@final
-@attrs.frozen(eq=False)
-class Recipe:
-    """How to make the incarnations of one actor; lives as long as its seat."""
-
-    build: Callable[[], object]
-    """Makes the model, the object that holds an incarnation's state."""
-
-    behaviour_of: Callable[[object], Behaviour]
-    """Tells what a model of this kind does, or raises `TypeError`."""
+_NO_BEHAVIOUR: Final = Behaviour()
 
 
 @final
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)
 class Cell:
     """One incarnation of an actor; lives from its factory to its last hook."""
 
@@ -78,15 +77,22 @@ class Cell:
     """How many incarnations of the actor have run before this one."""
 
     parent: Parent
-    failures: list[BaseException] = attrs.field(factory=list[BaseException], init=False)
+    failures: tuple[BaseException, ...] = attrs.field(default=(), init=False)
     """What ended it, as it was raised; empty after a normal end."""
 
     has_started: bool = attrs.field(default=False, init=False)
+    _behaviour: Behaviour = attrs.field(default=_NO_BEHAVIOUR, init=False)
+    _model: object = attrs.field(default=None, init=False)
+    _context: Context | None = attrs.field(default=None, init=False)
+    """What its factory ran in, and its task will."""
+
+    _birth_failure: BaseException | None = attrs.field(default=None, init=False)
+    """What the factory has raised."""
+
     _spawner: Spawner | None = attrs.field(default=None, init=False)
     _is_childless: bool = attrs.field(default=False, init=False)
     """Whether it takes no children any more."""
 
-    _stage: Stage = attrs.field(init=False)
     _is_leaving: bool = attrs.field(default=False, init=False)
     """Whether it is to end, and the seat is kept."""
 
@@ -94,20 +100,37 @@ class Cell:
     """Whether a lifespan is being entered, which only *whole* is around."""
 
     _has_worked: bool = attrs.field(default=False, init=False)
-    # Background tasks of a lifespan that is being entered.
-    _early: list[Callable[[trio.Nursery], None]] = attrs.field(
-        factory=list["Callable[[trio.Nursery], None]"], init=False
-    )
+    _made_background: Background | None = attrs.field(default=None, init=False)
     _due: float = attrs.field(default=math.inf, init=False)
     _awaits_children: bool = attrs.field(default=False, init=False)
+    _made_stage: Stage | None = attrs.field(default=None, init=False)
     _dispatcher: Dispatcher | None = attrs.field(default=None, init=False)
-    _crew: trio.Nursery | None = attrs.field(default=None, init=False)
-    _whole: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
-    _work: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
-    _last: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _made_spans: Spans | None = attrs.field(default=None, init=False)
 
-    def __attrs_post_init__(self) -> None:
-        self._stage = Stage(self.seat, self, self._knows, self._has_returned)
+    @property
+    def _stage(self) -> Stage:
+        if self._made_stage is None:
+            self._made_stage = Stage(
+                self.seat,
+                self,
+                self._knows,
+                self._has_returned,
+                self._behaviour,
+                self._model,
+            )
+        return self._made_stage
+
+    @property
+    def _tasks(self) -> Background:
+        if self._made_background is None:
+            self._made_background = Background()
+        return self._made_background
+
+    @property
+    def _spans(self) -> Spans:
+        if self._made_spans is None:
+            self._made_spans = Spans(self.seat.surroundings.actor_shutdown)
+        return self._made_spans
 
     def _has_returned(self, function: Callable[..., Any], began: float) -> None:
         """Note that a hook is over, which may be when its time was up."""
@@ -141,13 +164,13 @@ class Cell:
     def at_work(self) -> list[tuple[Callable[..., Any], object]]:
         """Return the handlers or the hook at work, each with what calling it gave."""
         turns = [(each.handler.function, each.work) for each in self.turns()]
-        return [*turns, *self._stage.at_work]
+        stage = self._made_stage
+        return turns if stage is None else [*turns, *stage.at_work]
 
     @property
     def has_drained(self) -> bool:
         """Whether it has ended in its own time, with nothing left to handle."""
-        scopes = self._whole, self._work, self._last
-        is_cut = any(each.cancelled_caught for each in scopes)
+        is_cut = self._made_spans is not None and self._made_spans.were_cut
         is_sound = self.has_started and not self.failures
         return is_sound and not is_cut and not len(self.seat.mailbox)
 
@@ -168,8 +191,9 @@ class Cell:
         self._look_up()
 
     def _bound_work(self) -> None:
-        self._must_end_by(self._budget_end())
-        self._bound(self._whole if self._is_entering else self._work)
+        spans = self._spans
+        self._must_end_by(spans.budget_end())
+        spans.bound(spans.whole if self._is_entering else spans.work)
 
     def _must_end_by(self, due: float) -> None:
         """Note when it is to have ended, without the time of its children."""
@@ -189,18 +213,18 @@ class Cell:
     def cut_short(self, reason: str) -> None:
         """Cancel handlers and start hooks; clean-up still runs, bounded."""
         self._cut(reason)
-        self._bound_end()
-        self._must_end_by(self._last.deadline)
+        self._spans.bound_end()
+        self._must_end_by(self._spans.last.deadline)
         if self._spawner is not None:
             self._spawner.cancel_all(reason)
 
     def fail(self, error: BaseException) -> None:
         """End now, with *error*; handlers are cancelled, clean-up still runs."""
-        self.failures.append(error)
+        self.failures = (*self.failures, error)
         self.seat.last_failure = error
         self.parent.failed()
         # What goes wrong in a cancellation is not what ended the others.
-        if self._dispatcher is not None and not self._work.cancel_called:
+        if self._dispatcher is not None and not self._spans.work.cancel_called:
             self._dispatcher.failure = error
         self._cut(f"{self.seat.name} failed: {shown(error)}")
 
@@ -208,9 +232,11 @@ class Cell:
         self._refuse_children()
         if self.seat.state is ActorState.RUNNING:
             self.seat.enter(ActorState.STOPPING)
-        self._work.cancel(reason=reason)
+        self._spans.work.cancel(reason=reason)
         if self._is_entering:
-            self._whole.cancel(reason=reason)
+            self._spans.whole.cancel(reason=reason)
+        # It may wait where no scope is around it.
+        self.seat.mailbox.ring()
 
     def start_soon(
         self,
@@ -225,89 +251,119 @@ class Cell:
         """
         if self._has_worked:
             raise ActorStoppedError(self.seat.name, "has ended, and starts no tasks")
-        task = partial(self._start_background, async_fn, args, headers)
-        if self._crew is not None:
-            task(self._crew)
-        else:
-            self._early.append(task)
-
-    def _start_background(
-        self,
-        async_fn: Callable[[*Ts], Awaitable[object]],
-        args: tuple[*Ts],
-        headers: Mapping[str, str],
-        crew: trio.Nursery,
-    ) -> None:
+        work = partial(self._stage.background, async_fn, args, headers)
         name = f"{self.seat.name}: {name_of(async_fn)}"
-        crew.start_soon(
-            self._parted, self._stage.background, async_fn, args, headers, name=name
-        )
+        self._tasks.start(partial(self._parted, work), name)
 
     # --- its life
+
+    def begin(self) -> None:
+        """Build the model; take messages at once if no hook is to run before that."""
+        newborn = self.recipe.make()
+        self._context, self._model = newborn.context, newborn.model
+        if newborn.failure is not None:
+            self._birth_failure = newborn.failure
+            note(newborn.failure, f"in {self.seat.name}, its factory")
+        if newborn.behaviour is not None:
+            self._behaviour = newborn.behaviour
+            self.seat.learn(newborn.behaviour)
+        if self._birth_failure or self._behaviour.has_start_hooks:
+            self._begin_task()
+            return
+        self.seat.mailbox.serve(self._behaviour)
+        self._note_start()
+        self.seat.mailbox.attend(self)
+        if self._is_to_end() or len(self.seat.mailbox):
+            self.seat.mailbox.ring()
+
+    def rouse(self) -> None:
+        """Have the next message handled, or what else there is to do."""
+        commons = self.seat.surroundings.commons
+        if commons is None or self.seat.mailbox.has_rung:
+            self._begin_task()
+        else:
+            commons.add(self)
+
+    def step(self, most: int) -> bool:
+        """Handle *most* messages, if that needs no task; return whether to go on.
+
+        If there is anything else to do, it has a task of its own from now on.
+        """
+        context, dispatcher = self._context, self._dispatcher
+        if context is None:
+            return False
+        if dispatcher is None:
+            dispatcher = self._dispatch(None)
+            context.run(dispatcher.act)
+        context.run(dispatcher.step, most)
+        if self.seat.mailbox.has_rung:
+            self._begin_task()
+            return False
+        if self.seat.mailbox.queue:
+            return True
+        self.seat.mailbox.attend(self)
+        return False
+
+    def _begin_task(self) -> None:
+        context, self._context = self._context, None
+        if context is not None:
+            context.run(self.parent.run, self)
 
     async def live(self) -> None:
         """Run the incarnation to its end; look at `failures` for how it went."""
         current_activity.set(None)
-        with self._whole:
-            await self._parted(self._whole_life)
+        has_ended = False
+        if self.has_started:
+            # Not by way of others: it waits here for most of its life.
+            try:
+                has_ended = await self._works_lightly()
+            except BaseException as error:  # noqa: BLE001, ASYNC103 - parted
+                self._part(error)
+        await self._parted(self._whole_life, has_ended)
         # Again, as the lifespan may not have come to its `yield`.
         await self._end_children()
         if self._dispatcher is not None:
             self._dispatcher.verdicts.decide(self.failures)
-        with self._last:
-            await self._parted(self._stage.hook, "after_stop")
+        if "after_stop" in self._behaviour.hooks:
+            with self._spans.last:
+                await self._parted(self._stage.hook, "after_stop")
         self.seat.surroundings.overseer.ended(self)
         # What it has kept, reply addresses too, goes with it.
-        self._stage.model = self._dispatcher = None
-        self.seat.mailbox.serve(self._exclusive_types())
+        if self._dispatcher is not None:
+            self._dispatcher.let_go()
+        self._model = self._made_stage = self._dispatcher = None
+        self.seat.mailbox.serve(self._behaviour)
 
-    async def _whole_life(self) -> None:
-        with self._stage.noting("its factory"):
-            self._stage.model = self.recipe.build()
-            self._stage.behaviour = self.recipe.behaviour_of(self._stage.model)
-        self._note_behaviour()
-        lifespan = self._stage.behaviour.hooks.get("lifespan")
+    async def _whole_life(self, has_ended: bool) -> None:  # noqa: FBT001 - passed on
+        if self._birth_failure is not None:
+            error, self._birth_failure = self._birth_failure, None
+            raise error
+        lifespan = self._behaviour.hooks.get("lifespan")
         if lifespan is None:
-            await self._working_life()
+            await self._working_life(has_ended=has_ended)
             return
+        with self._spans.whole:
+            await self._parted(self._life_within, lifespan)
+
+    async def _life_within(self, lifespan: Hook) -> None:
         self._is_entering = True
         async with self._stage.within(lifespan):
-            self._has_entered()
-            await self._working_life()
+            self._is_entering = False
+            self._spans.begin_work()
+            await self._working_life(has_ended=False)
             # At the `yield` it shows; swallowing it there changes nothing.
             if self.failures:
                 raise self.failures[0]
 
-    def _note_behaviour(self) -> None:
-        """Have the seat know what this incarnation handles, and subscribes to.
-
-        What is declared is subscribed to once: it survives restarts, as does
-        what was made of it since.
-        """
-        handlers, seat = self._stage.behaviour.handlers, self.seat
-        seat.accepts = tuple(handlers)
-        seat.handles = lambda message_type: handlers.get(message_type) is not None
-        for message_type, handler in handlers.items():
-            if handler.terms is not None and message_type not in seat.declared:
-                seat.declared.add(message_type)
-                exchange = seat.surroundings.exchange
-                exchange.subscribe_actor(seat, message_type, handler.terms)
-
-    def _has_entered(self) -> None:
-        """Let what bounds the life so far bound its work from now on."""
-        self._is_entering = False
-        self._work.deadline = min(self._work.deadline, self._whole.deadline)
-        self._whole.deadline = math.inf
-
-    async def _working_life(self) -> None:
-        with self._work:
-            async with trio.open_nursery() as self._crew:
-                while self._early:
-                    self._early.pop(0)(self._crew)
-                # The nursery would wrap what is raised in here in a group.
-                await self._parted(self._work_through, self._crew)
-                self._crew.cancel_scope.cancel(reason=f"{self.seat.name} has ended")
-        self._crew, self._has_worked = None, True
+    async def _working_life(self, *, has_ended: bool) -> None:
+        if not has_ended:
+            with self._spans.work:
+                async with trio.open_nursery() as crew:
+                    self._tasks.begin(crew)
+                    # The nursery would wrap what is raised in here in a group.
+                    await self._parted(self._work_through, crew)
+                    crew.cancel_scope.cancel(reason=f"{self.seat.name} has ended")
+        self._has_worked = True
         if self._dispatcher is not None:
             self._dispatcher.settle_errands()
             self._dispatcher.put_back()
@@ -316,12 +372,20 @@ class Cell:
         await self._end_children()
         self._awaits_children = False
         spent = trio.current_time() - began
-        self._bound_end(spent)
+        self._spans.bound_end(spent)
         # What was cut short has its time to clean up, what was not has the rest.
-        is_cut = self._work.cancel_called
-        self._due = self._last.deadline if is_cut else self._due + spent
+        is_cut = self._spans.work.cancel_called
+        self._due = self._spans.last.deadline if is_cut else self._due + spent
         self.seat.surroundings.overseer.is_due(self)
-        await self.parent.may_clean_up()
+        if self.parent.comes_later:
+            await self._let_others_clean_up()
+
+    async def _let_others_clean_up(self) -> None:
+        if "lifespan" in self._behaviour.hooks:
+            await self.parent.may_clean_up()
+        else:
+            with self._spans.whole:
+                await self.parent.may_clean_up()
 
     def _note_overrun(self) -> None:
         """Note who it was, if a handler has let nobody else look meanwhile."""
@@ -344,58 +408,72 @@ class Cell:
             await self._spawner.stop_all()
         self.seat.lift_hold()
 
+    def _dispatch(self, crew: trio.Nursery | None) -> Dispatcher:
+        """Return who runs the handlers: overlapping ones in *crew*, if there is one."""
+        if self._dispatcher is None:
+            self._dispatcher = Dispatcher(
+                self.seat,
+                self,
+                self._model,
+                self._behaviour,
+                self._spans.work,
+                Verdicts(self.seat, self.fail),
+            )
+            self._dispatcher.failure = self.failures[0] if self.failures else None
+            self.seat.mailbox.serve(self._behaviour, self._dispatcher.is_held)
+        self._dispatcher.crew = crew
+        return self._dispatcher
+
+    async def _works_lightly(self) -> bool:
+        """Run handlers outside of scopes and nurseries, as long as they need none.
+
+        Returns:
+            Whether that was all there was to do.
+        """
+        dispatcher = self._dispatch(None)
+        if not await dispatcher.run(until=self._is_to_end):
+            return False
+        if "before_stop" in self._behaviour.hooks:
+            return False
+        self._begin_to_stop()
+        if not self.seat.stop_ordered:
+            return True
+        self.seat.close()
+        if self._has_nothing_queued():
+            return True
+        return await dispatcher.run(until=self._has_nothing_queued)
+
     async def _work_through(self, crew: trio.Nursery) -> None:
-        self._dispatcher = Dispatcher(
-            self.seat,
-            self,
-            self._stage.model,
-            self._stage.behaviour,
-            crew,
-            self._work,
-            Verdicts(self.seat, self.fail),
-        )
-        self.seat.mailbox.serve(self._exclusive_types(), self._dispatcher.is_held)
-        await self._stage.hook("before_start")
-        await self._stage.hook("after_start")
-        self.has_started = True
-        self.parent.started()
-        await self._dispatcher.run(until=self._is_to_end)
+        dispatcher = self._dispatch(crew)
+        if not self.has_started:
+            await self._stage.hook("before_start")
+            await self._stage.hook("after_start")
+            self._note_start()
+        # It may have been cut short when no scope was around it yet.
+        await trio.lowlevel.checkpoint_if_cancelled()
+        await dispatcher.run(until=self._is_to_end)
         # A handler that ends in a cancellation wakes the dispatcher as any
         # other does: what follows is for a graceful end alone.
         await trio.lowlevel.checkpoint_if_cancelled()
-        self.seat.enter(ActorState.STOPPING)
-        self._bound(self._work)
+        self._begin_to_stop()
         await self._stage.hook("before_stop")
         if self.seat.stop_ordered:
             self.seat.close()
-            await self._dispatcher.run(until=lambda: len(self.seat.mailbox) == 0)
+            await dispatcher.run(until=self._has_nothing_queued)
+
+    def _note_start(self) -> None:
+        self.has_started = True
+        self.parent.started()
+
+    def _begin_to_stop(self) -> None:
+        self.seat.enter(ActorState.STOPPING)
+        self._spans.bound(self._spans.work)
+
+    def _has_nothing_queued(self) -> bool:
+        return len(self.seat.mailbox) == 0
 
     def _is_to_end(self) -> bool:
         return self._is_leaving or self.seat.stop_ordered
-
-    def _exclusive_types(self) -> frozenset[type]:
-        handlers = self._stage.behaviour.handlers
-        return frozenset(each for each in handlers if handlers[each].exclusive)
-
-    def _bound_end(self, with_children: float = 0) -> None:
-        """Begin the time in which all that is left has to be done.
-
-        What ends gracefully has one budget for its work and for this; what was
-        cut short gets another one to clean up.
-
-        Args:
-            with_children: How much of the time since its work is theirs.
-        """
-        end = min(self._last.deadline, self._budget_end())
-        if not self._work.cancel_called:
-            end = min(end, self._work.deadline + with_children)
-        self._whole.deadline = self._last.deadline = end
-
-    def _bound(self, scope: trio.CancelScope) -> None:
-        scope.deadline = min(scope.deadline, self._budget_end())
-
-    def _budget_end(self) -> float:
-        return trio.current_time() + self.seat.surroundings.actor_shutdown
 
     # --- what goes wrong in it
 
@@ -406,11 +484,15 @@ class Cell:
         try:
             await async_fn(*args)
         except BaseException as error:  # noqa: BLE001, ASYNC103 - parted
-            cancelled, failure = part(error)
-            if failure is not None and not self._knows(failure):
-                self.fail(failure)
-            if cancelled is not None:
-                raise cancelled from None  # noqa: ASYNC104 - it is
+            self._part(error)
+
+    def _part(self, error: BaseException) -> None:
+        """Keep what of *error* is a failure, and raise what of it is trio's."""
+        cancelled, failure = part(error)
+        if failure is not None and not self._knows(failure):
+            self.fail(failure)
+        if cancelled is not None:
+            raise cancelled from None
 
     def _knows(self, error: BaseException) -> bool:
         """Return whether *error* is old news, wrapped or not."""

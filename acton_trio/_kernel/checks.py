@@ -6,16 +6,16 @@ import math
 import typing
 
 from .._base.util import name_of, shown
-from .._messages.declare import Request, StreamRequest, is_message
+from .._messages.declare import StreamRequest, is_message
 from .._policy.cadence import Beat, Cadence
 
 __all__ = [
     "checked_beat",
     "checked_message",
-    "checked_request",
     "checked_stream",
     "checked_time",
     "checked_type",
+    "not_a_request",
 ]
 
 _DELAY: typing.Final = "handle.send_after(5.0, Tick())"
@@ -42,17 +42,6 @@ def checked_type(message_type: object) -> type:
         msg = f"{name_of(message_type)} is not a message class"
         raise TypeError(msg)
     return message_type
-
-
-def checked_request(request: object) -> object:
-    """Return *request* if it can be asked.
-
-    Raises:
-        TypeError: If it cannot; it shows what was meant.
-    """
-    if not isinstance(request, Request):
-        raise TypeError(_not_a_request(request))
-    return typing.cast("object", request)
 
 
 def checked_stream(request: object) -> object:
@@ -140,7 +129,8 @@ def _not_a_stream_request(thing: object) -> str:
     )
 
 
-def _not_a_request(thing: object) -> str:
+def not_a_request(thing: object) -> str:
+    """Return what is wrong with *thing*, which cannot be asked, and what was meant."""
     if not is_message(type(thing)):
         return _not_a_message(thing).replace("handle.send", "handle.ask")
     name = type(thing).__name__

@@ -11,7 +11,6 @@ do not wait for them, and run between their steps.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Final, final
 
@@ -19,20 +18,21 @@ import attrs
 import trio
 
 from .._base.errors import ActorStoppedError
-from .._base.util import name_of
+from .._base.util import name_of, never
 from .._policy.ownership import judge
 from . import pace
-from .activity import NO_HEADERS, Activity, current_activity
+from .activity import Activity, current_activity
 from .actor import Behaviour
 from .context import Context, Incarnation
-from .envelope import EXPIRED, Ask, Envelope
+from .drain import Drain, Rest
+from .envelope import EXPIRED, Envelope
 from .errands import Errand
 from .gates import GATES, may_begin
-from .handlers import Handler, Work, find_error_handler, is_coroutine
+from .handlers import Handler, find_error_handler, is_coroutine
 from .instruments import Panel
-from .mailbox import never
 from .parting import part
 from .seat import Seat
+from .spans import Span
 from .tally import Tally
 from .turn import Turn
 from .verdicts import Verdicts
@@ -57,13 +57,13 @@ class Dispatcher:
     incarnation: Incarnation
     model: object
     behaviour: Behaviour
-    crew: trio.Nursery
-    """Where overlapping handlers run."""
-
-    work: trio.CancelScope
+    work: Span
     """Around all of it: cancelled when the incarnation is to end at once."""
 
     verdicts: Verdicts
+    crew: trio.Nursery | None = attrs.field(default=None, init=False)
+    """Where overlapping handlers run; without it only plain functions do."""
+
     failure: BaseException | None = attrs.field(default=None, init=False)
     """What has ended the incarnation, if something has."""
 
@@ -77,44 +77,103 @@ class Dispatcher:
     _running: dict[Turn, None] = attrs.field(factory=dict["Turn", None], init=False)
     _streams: dict[Turn, None] = attrs.field(factory=dict["Turn", None], init=False)
     # Failures that have an `on_error`, which has to wait until it is alone.
-    _errands: deque[Errand] = attrs.field(factory=deque[Errand], init=False)
+    _errands: list[Errand] = attrs.field(factory=list[Errand], init=False)
+    # What a plain function wants to be awaited, being asynchronous after all.
+    _rest: Rest | None = attrs.field(default=None, init=False)
     _until: Callable[[], bool] = attrs.field(default=never, init=False)
 
     # The activity of plain functions: one for all, as they cannot wait.
     _plain: Activity = attrs.field(init=False)
+    _drain: Drain = attrs.field(init=False)
     _panel: Panel = attrs.field(init=False)
     _tally: Tally = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        mailbox = self.seat.mailbox
+        mailbox.need_queue()
         self._plain = Activity(self.seat.name, self.incarnation.handle)
-        self._panel = self.seat.mailbox.panel
-        self._tally = self.seat.mailbox.tally
+        self._drain = Drain(mailbox, self.model, self.behaviour, self._plain, self)
+        self._panel = mailbox.panel
+        self._tally = mailbox.tally
 
-    async def run(self, until: Callable[[], bool]) -> None:
-        """Handle messages until *until* says so and no handler is running."""
+    async def run(self, until: Callable[[], bool]) -> bool:
+        """Handle messages until *until* says so and no handler is running.
+
+        Returns:
+            Whether it has come to that; without a crew it ends as well when one is
+            needed, or the scope around it.
+        """
         self._until = until
         mailbox = self.seat.mailbox
         budget = pace.new_budget()
-        current_activity.set(self._plain)
-        while not self._is_done():
-            if self._errands and not self._readers:
+        self.act()
+        while not self._needs_more and not self._is_done():
+            mailbox.has_rung = False
+            if self._rest is not None and self.crew is not None:
+                rest, self._rest = self._rest, None
+                await self._start(self.crew, *rest)
+            elif self._errands and not self._readers:
                 await self._run_errand()
             elif (handler := self._next_handler()) is _NOTHING:
-                await mailbox.wait()
-                await trio.lowlevel.checkpoint_if_cancelled()
-                budget.restart()
+                # A gate may have ended it all instead.
+                if not mailbox.has_rung:
+                    await mailbox.wait()
+                    budget.restart()
             elif handler is None:
                 self.verdicts.unhandled(mailbox.take(), self.behaviour.handlers)
-            elif handler.is_plain:
-                envelope = mailbox.take()
-                work = self._call(handler, envelope)
-                if work is not None:
-                    await self._start(handler.goes_on(work), envelope)
+            elif handler.is_plain and not self._readers:
+                await self._run_plain(handler, budget)
+            elif self.crew is None:
+                return False
             else:
-                await self._start(handler, mailbox.take())
+                await self._start(self.crew, handler, mailbox.take())
             if budget.is_spent() or self._is_over():
                 await trio.lowlevel.checkpoint()
                 budget.restart()
+        return not self._needs_more
+
+    def step(self, most: int) -> None:
+        """Run plain functions for *most* messages, outside of any task of the actor.
+
+        If there is anything else to do the bell has rung.
+        """
+        self._rest = self._drain.run(most)
+        if self._rest is not None:
+            self.seat.mailbox.ring()
+
+    def act(self) -> None:
+        """Have what is run in this context from now on be code of the actor."""
+        current_activity.set(self._plain)
+
+    @property
+    def _needs_more(self) -> bool:
+        """Whether there has to be a crew, and a scope around it, and is not yet."""
+        return self.crew is None and (
+            self.work.is_up() or bool(self._errands or self._rest)
+        )
+
+    async def _run_plain(self, handler: Handler, budget: pace.Budget) -> None:
+        """Run plain functions, and wait for messages, until there is anything else.
+
+        Args:
+            handler: Of the first one, which may start.
+            budget: How long others can wait.
+        """
+        mailbox = self.seat.mailbox
+        rest = self._drain.call(handler, mailbox.take())
+        while rest is None and not (mailbox.has_rung or self._until() or GATES):
+            if not mailbox.queue:
+                await mailbox.wait()
+                budget.restart()
+            elif allowance := budget.allowance():
+                rest = self._drain.run(allowance)
+            else:
+                return
+        self._rest = rest
+
+    def let_go(self) -> None:
+        """Keep the model no longer: the incarnation is no more."""
+        self.model = self._drain.model = None
 
     def turns(self) -> tuple[Turn, ...]:
         """Return the handlers at work, streams last; no plain function waits."""
@@ -131,7 +190,8 @@ class Dispatcher:
         return bool(self._errands) or self._until()
 
     def _is_done(self) -> bool:
-        return not self._readers and not self._errands and self._until()
+        is_busy = self._readers or self._errands or self._rest
+        return not is_busy and self._until()
 
     def _next_handler(self) -> Handler | None:
         """Return the handler of the message that may start now, or `_NOTHING`."""
@@ -155,45 +215,9 @@ class Dispatcher:
 
     # --- starting
 
-    def _call(self, handler: Handler, envelope: Envelope) -> Work | None:
-        """Run a plain function: it cannot wait, so nobody waits for it.
-
-        Returns:
-            What it wants to be awaited, being asynchronous after all.
-        """
-        if envelope.deadline <= trio.current_time():
-            self._expire(envelope)
-            return None
-        work = watch = failure = None
-        if envelope.headers is not NO_HEADERS:
-            activity = self._activity(handler, envelope)
-            current_activity.set(activity)
-        if self._panel.is_watching:
-            watch = self._watch(handler, envelope)
-        self._plain.message_type = handler.message_type
-        try:
-            result = handler.function(self.model, envelope.message)
-        except BaseException as error:  # noqa: BLE001, ASYNC103 - to its owner
-            failure = error
-            self._failed(self._turn(handler, envelope), error)
-        else:
-            if is_coroutine(result):
-                work = result
-            elif envelope.ask is not None:
-                self._turn(handler, envelope).returned(result)
-        # A task that it has started is not about the next message.
-        self._plain.message_type = None
-        # What is still to be awaited counts when that has ended.
-        self._tally.handled += work is None
-        if watch is not None:
-            watch.ended(failure)
-        # Its traceback leads to this very frame.
-        failure = None
-        if envelope.headers is not NO_HEADERS:
-            current_activity.set(self._plain)
-        return work
-
-    async def _start(self, handler: Handler, envelope: Envelope) -> None:
+    async def _start(
+        self, crew: trio.Nursery, handler: Handler, envelope: Envelope
+    ) -> None:
         if handler.is_stream or (handler.is_async and not handler.exclusive):
             self._readers += 1
             run = self._stream if handler.is_stream else self._overlap
@@ -203,17 +227,18 @@ class Dispatcher:
             envelope.place = turn
             name = f"{self.seat.name}: {name_of(handler.function)}"
             self._to_begin[turn] = None
-            self.crew.start_soon(run, turn, name=name)
-        elif _is_pointless(envelope):
-            self._expire(envelope)
+            crew.start_soon(run, turn, name=name)
+        elif envelope.is_pointless(trio.current_time()):
+            self.expire(envelope)
         else:
             await self._alone(self._turn(handler, envelope), envelope.message)
 
     def _turn(self, handler: Handler, envelope: Envelope) -> Turn:
-        activity = self._activity(handler, envelope)
+        activity = self.activity_for(handler, envelope)
         return Turn(handler, envelope, activity, trio.current_time(), self.seat)
 
-    def _activity(self, handler: Handler, envelope: Envelope) -> Activity:
+    def activity_for(self, handler: Handler, envelope: Envelope) -> Activity:
+        """Return who acts while *handler* has what is in *envelope*."""
         handle = self.incarnation.handle
         return Activity(
             self.seat.name,
@@ -224,20 +249,17 @@ class Dispatcher:
             message_type=type(envelope.message),
         )
 
-    def _watch(self, handler: Handler, envelope: Envelope) -> Watch:
-        return Watch(self._panel, self.seat.name, handler, envelope)
-
     async def _alone(self, turn: Turn, *arguments: object) -> None:
         """Run a handler in this task: an exclusive one, or one that cannot wait."""
         turn.envelope.place = turn
         current_activity.set(turn.activity)
-        self.seat.mailbox.running.add(turn.activity)
+        self.seat.mailbox.begin(turn.activity)
         self._running[turn] = None
         try:
             await self._handle(turn, *arguments)
         finally:
             del self._running[turn]
-            self.seat.mailbox.running.discard(turn.activity)
+            self.seat.mailbox.end(turn.activity)
             current_activity.set(self._plain)
 
     async def _overlap(self, turn: Turn) -> None:
@@ -248,13 +270,13 @@ class Dispatcher:
                 return
             with turn.scope:
                 current_activity.set(turn.activity)
-                mailbox.running.add(turn.activity)
+                mailbox.begin(turn.activity)
                 self._running[turn] = None
                 await self._handle(turn, envelope.message)
             self._time_out(turn)
         finally:
             self._running.pop(turn, None)
-            mailbox.running.discard(turn.activity)
+            mailbox.end(turn.activity)
             self._readers -= 1
             mailbox.ring()
 
@@ -289,8 +311,8 @@ class Dispatcher:
         del self._to_begin[turn]
         if not self._to_begin:
             self.seat.mailbox.ring()
-        if _is_pointless(turn.envelope):
-            self._expire(turn.envelope)
+        if turn.envelope.is_pointless(trio.current_time()):
+            self.expire(turn.envelope)
             return False
         return True
 
@@ -304,7 +326,7 @@ class Dispatcher:
                 self.seat.mailbox.tally.expired += 1
         self._to_begin.clear()
 
-    def _expire(self, envelope: Envelope) -> None:
+    def expire(self, envelope: Envelope) -> None:
         """Drop a message that has lost its point."""
         self.seat.mailbox.tally.expired += 1
         envelope.place = EXPIRED
@@ -341,7 +363,7 @@ class Dispatcher:
     async def _handle(self, turn: Turn, *arguments: object) -> None:
         handler, watch = turn.handler, None
         if self._panel.is_watching:
-            watch = self._watch(handler, turn.envelope)
+            watch = Watch(self._panel, self.seat.name, handler, turn.envelope)
         try:
             result = handler.function(self.model, *arguments, *self._context(turn))
             turn.work = result
@@ -404,6 +426,11 @@ class Dispatcher:
             return (Context(self.incarnation, turn),)
         return ()
 
+    def failed_plainly(self, envelope: Envelope, error: BaseException) -> None:
+        """Take what the plain function for *envelope* has raised."""
+        handler = self.behaviour.handlers[type(envelope.message)]
+        self._failed(self._turn(handler, envelope), error)
+
     def _failed(self, turn: Turn, error: BaseException) -> None:
         if turn.rescued is not None:
             turn, first = turn.rescued
@@ -427,7 +454,7 @@ class Dispatcher:
         turn.let_go()
 
     async def _run_errand(self) -> None:
-        errand = self._errands.popleft()
+        errand = self._errands.pop(0)
         failed = errand.turn
         turn = self._turn(errand.handler, failed.envelope)
         turn.has_replied = failed.has_replied
@@ -438,12 +465,5 @@ class Dispatcher:
     def settle_errands(self) -> None:
         """Hand the failures on whose `on_error` will not run any more."""
         while self._errands:
-            errand = self._errands.popleft()
+            errand = self._errands.pop(0)
             self._pass_judgement(errand.turn, errand.error)
-
-
-def _is_pointless(envelope: Envelope) -> bool:
-    ask: Ask | None = envelope.ask
-    if ask is not None and not ask.is_open:
-        return True
-    return envelope.deadline <= trio.current_time()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final, Protocol, final
+from typing import Any, Final, Protocol, final
 
 import attrs
 import outcome
+import trio
 
 from .._base.patience import AskTimeoutError
 from .activity import NO_HEADERS, Activity
@@ -60,8 +61,8 @@ class Ask:
     request: str
     """Type of the request."""
 
-    _sink: Callable[[Result], None] | None
-    """Takes the result; ``None`` once it has one, or nobody wants it."""
+    _waiter: Callable[[Result], None] | trio.lowlevel.Task | None
+    """Who takes the result; nobody once there was one, or nobody wants it."""
 
     since: float = 0.0
     """When it was asked, on trio's clock."""
@@ -72,6 +73,9 @@ class Ask:
     chain: tuple[str, ...] = ()
     """If it came from another process: those there and beyond who wait for it."""
 
+    value: Any = attrs.field(default=None, init=False)
+    """The reply, for a task that waits: an outcome would cost as much as a message."""
+
     asker: Activity | None = attrs.field(default=None, init=False)
     """The handler or hook that waits for the result, if it is one that does."""
 
@@ -81,7 +85,7 @@ class Ask:
     @property
     def is_open(self) -> bool:
         """Whether somebody still waits for the result."""
-        return self._sink is not None
+        return self._waiter is not None
 
     def settle(self, result: Result) -> bool:
         """Deliver *result*, and return whether anybody was waiting for it.
@@ -90,11 +94,23 @@ class Ask:
         may fail after having answered, and the asker must not see its answer
         turn into a failure.
         """
-        sink, self._sink = self._sink, None
-        if sink is None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is None:
             return False
-        sink(result)
+        if isinstance(waiter, trio.lowlevel.Task):
+            trio.lowlevel.reschedule(waiter, result)
+        else:
+            waiter(result)
         return True
+
+    def reply(self, value: object) -> None:
+        """Deliver *value*, as `settle` does."""
+        waiter = self._waiter
+        if isinstance(waiter, trio.lowlevel.Task):
+            self._waiter, self.value = None, value
+            trio.lowlevel.reschedule(waiter)
+        else:
+            self.settle(outcome.Value(value))
 
     def fail(self, error: BaseException) -> bool:
         """Deliver *error*, and return whether anybody was waiting for it."""
@@ -102,7 +118,7 @@ class Ask:
 
     def abandon(self, envelope: Envelope) -> None:
         """Give up: a late reply goes nowhere, and the work is called back."""
-        self._sink = None
+        self._waiter = None
         self.is_abandoned = True
         if envelope.place is not None:
             envelope.place.give_up(envelope)
@@ -114,11 +130,11 @@ class Ask:
 
     def time_out_at(self, envelope: Envelope, after: float, where: str) -> None:
         """Do as `time_out` does, where it is known where the envelope is."""
-        if self._sink is None:
-            return
-        sink = self._sink
-        self.abandon(envelope)
-        sink(outcome.Error(AskTimeoutError(self.actor, self.request, after, where)))
+        waiter = self._waiter
+        if waiter is not None:
+            self.abandon(envelope)
+            self._waiter = waiter
+            self.fail(AskTimeoutError(self.actor, self.request, after, where))
 
 
 @final
@@ -167,6 +183,12 @@ class Envelope:
 
     queued_at: float = attrs.field(init=False)
     """When it was queued, on trio's clock; not there unless somebody looks in."""
+
+    def is_pointless(self, now: float) -> bool:
+        """Return whether nobody waits for its reply any more, or its time is up."""
+        if self.ask is not None and not self.ask.is_open:
+            return True
+        return self.deadline <= now
 
     def blockers(self) -> Collection[Activity]:
         """Return the code that has to return before this is dealt with."""

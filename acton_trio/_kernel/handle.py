@@ -200,8 +200,8 @@ class ActorHandle(Addressee):
                 for it.
             ActorStoppedError: If the actor is down.
         """
-        handles = self._seat.handles
-        if handles is not None and not handles(checked_type(message_type)):
+        handlers = self._seat.handlers
+        if handlers is not None and handlers.get(checked_type(message_type)) is None:
             name = name_of(message_type)
             msg = f"{self.name} has no handler for {name}, and would do nothing with it"
             raise TypeError(msg)
@@ -227,7 +227,7 @@ class ActorHandle(Addressee):
         """How the actor is now; a snapshot."""
         seat = self._seat
         return ActorStatus(
-            seat.state, seat.generation, seat.restarts_in_window(), seat.last_failure
+            seat.state, seat.generation, seat.restarts_in_window, seat.last_failure
         )
 
     async def wait_running(self) -> None:

@@ -55,6 +55,9 @@ class Panel:
     is_watching: bool = attrs.field(default=False, init=False)
     """Whether anybody wants to hear of every message that is handled."""
 
+    is_quiet: bool = attrs.field(default=True, init=False)
+    """Whether nobody wants to hear of messages, sent or handled."""
+
     _listeners: tuple[Listener, ...] = attrs.field(default=(), init=False)
 
     actor_started: Ears = attrs.field(default=(), init=False)
@@ -157,6 +160,7 @@ class Panel:
             ]
             setattr(self, kind, tuple(ears))
         self.is_watching = bool(self.message_began or self.message_handled)
+        self.is_quiet = not (self.is_watching or self.message_sent)
 
     def _drop(self, listener: Listener, event: object, error: Exception) -> None:
         listener.is_broken = True

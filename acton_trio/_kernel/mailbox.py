@@ -1,16 +1,18 @@
-"""A bounded queue of envelopes that belongs to an actor's seat.
+"""A bounded queue of messages that belongs to an actor's seat.
 
-Messages leave it in the order in which they came.  When it is full, those
-who want to put something in wait in a line, first come, first served.
+They leave it in the order in which they came.  When it is full, those who want
+to put something in wait in a line, first come, first served.
+
+A message with which nothing travels, neither a question nor a sender, is queued
+bare: its envelope would cost as much as all the rest of its way.  Whoever wants to
+look at it finds it in one.
 """
 
 from __future__ import annotations
 
-import weakref
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from itertools import chain
-from typing import TypeAlias, final
+from typing import Final, final
 
 import attrs
 import outcome
@@ -18,25 +20,26 @@ import trio
 
 from .._base.errors import ActorStoppedError
 from .._base.patience import MailboxFullError
-from .activity import Activity
+from .._base.util import never
+from .activity import Activity, Sleeper
+from .actor import Behaviour
 from .envelope import Envelope, Result
 from .gates import GATES, may_enter
 from .instruments import QUIET, Panel
+from .line import Line
+from .lookout import Lookout
 from .tally import Tally
 
-__all__ = ["Mailbox", "never"]
+__all__ = ["Mailbox"]
 
 
-def never() -> bool:
-    """Return ``False``: what is not asked for does not happen."""
-    return False
-
-
-def _nothing() -> None:
-    return None
-
-
-_Glimpse: TypeAlias = Callable[[], Envelope | None]
+# Most actors never need some of these, and an empty one takes more than all the rest.
+_NO_QUEUE: Final[deque[object]] = deque(maxlen=0)
+_NO_CONTROL: Final[deque[Envelope]] = deque(maxlen=0)
+_NO_LINE: Final = Line()
+_NOBODY: Final[frozenset[Activity]] = frozenset()
+_NO_TALLY: Final = Tally()
+_NO_BEHAVIOUR: Final = Behaviour()
 
 
 @final
@@ -59,10 +62,22 @@ class Mailbox:
     panel: Panel = QUIET
     """Who looks in."""
 
-    exclusive_types: Collection[type] = attrs.field(default=(), init=False)
-    """The message types that are handled alone."""
+    bare_types: Collection[type] = attrs.field(default=(), init=False)
+    """The message types that may be queued bare."""
 
-    running: set[Activity] = attrs.field(factory=set[Activity], init=False)
+    queue: deque[object] = attrs.field(default=_NO_QUEUE, init=False)
+    """What waits, bare or in envelopes; one that has been withdrawn is a gap."""
+
+    # Invariant: the line is empty, or the queue is full, or both are closed.
+    line: Line = attrs.field(default=_NO_LINE, init=False)
+    """What waits for room."""
+
+    has_rung: bool = attrs.field(default=False, init=False)
+    """Whether there may be something else to do than to handle the next message."""
+
+    running: set[Activity] | frozenset[Activity] = attrs.field(
+        default=_NOBODY, init=False
+    )
     """What of the actor's code runs, and holds up what is queued."""
 
     hold: Activity | None = attrs.field(default=None, init=False)
@@ -71,29 +86,28 @@ class Mailbox:
     is_held: Callable[[], bool] = attrs.field(default=never, init=False)
     """Whether nothing may start before all that runs has ended."""
 
-    tally: Tally = attrs.field(factory=Tally, init=False)
+    tally: Tally = attrs.field(default=_NO_TALLY, init=False)
+    """What is counted; nothing is before the first message."""
 
     # What its supervisor has to tell the actor: before all else, and no more
     # than the restart limits of its children allow.
-    _control: deque[Envelope] = attrs.field(factory=deque[Envelope], init=False)
-    _queue: deque[Envelope] = attrs.field(factory=deque[Envelope], init=False)
-    _size: int = attrs.field(default=0, init=False)
-    # Invariant: the line is empty, or the queue is full, or both are closed.
-    _line: OrderedDict[Envelope, Callable[[Result], None] | None] = attrs.field(
-        factory=OrderedDict[Envelope, "Callable[[Result], None] | None"], init=False
-    )
+    control: deque[Envelope] = attrs.field(default=_NO_CONTROL, init=False)
+    _gaps: int = attrs.field(default=0, init=False)
     _closed: Callable[[], ActorStoppedError] | None = attrs.field(
         default=None, init=False
     )
-    # What the last look has found: an exclusive message, or one up to which
-    # there is none.
-    _exclusive: _Glimpse = attrs.field(default=_nothing, init=False)
-    _none_up_to: _Glimpse = attrs.field(default=_nothing, init=False)
-    _parked: trio.lowlevel.Task | None = attrs.field(default=None, init=False)
+    _lookout: Lookout | None = attrs.field(default=None, init=False)
+    behaviour: Behaviour = attrs.field(default=_NO_BEHAVIOUR, init=False)
+    # Who waits for the bell: the actor's task, or whoever has it begin.
+    _parked: trio.lowlevel.Task | Sleeper | None = attrs.field(default=None, init=False)
 
     def __len__(self) -> int:
         """Return how many messages wait to be handled."""
-        return self._size + len(self._control)
+        return self._size + len(self.control)
+
+    @property
+    def _size(self) -> int:
+        return len(self.queue) - self._gaps
 
     @property
     def is_closed(self) -> bool:
@@ -101,26 +115,36 @@ class Mailbox:
         return self._closed is not None
 
     @property
-    def in_line(self) -> int:
-        """How many messages wait for room."""
-        return len(self._line)
-
-    @property
     def has_room(self) -> bool:
         """Whether a message more is queued at once."""
         return self._closed is None and self._size < self.capacity
 
-    def serve(
-        self, exclusive_types: Collection[type], is_held: Callable[[], bool] = never
-    ) -> None:
+    def serve(self, behaviour: Behaviour, is_held: Callable[[], bool] = never) -> None:
         """Take note of what an incarnation does that now takes from here.
 
         Args:
-            exclusive_types: The message types that it handles alone.
+            behaviour: What it does.
             is_held: Says whether it starts nothing before all that runs has ended.
         """
-        self.exclusive_types, self.is_held = exclusive_types, is_held
-        self._exclusive = self._none_up_to = _nothing
+        self.behaviour, self.is_held = behaviour, is_held
+        self._allow_bare()
+        self._lookout = None
+
+    def _allow_bare(self) -> None:
+        has_queue = self.queue is not _NO_QUEUE
+        may_be = has_queue and self._closed is None
+        self.bare_types = self.behaviour.types if may_be else ()
+
+    def begin(self, activity: Activity) -> None:
+        """Note that code of the actor begins, which holds up what is queued."""
+        if isinstance(self.running, frozenset):
+            self.running = set()
+        self.running.add(activity)
+
+    def end(self, activity: Activity) -> None:
+        """Note that code of the actor has ended, or never begun."""
+        if not isinstance(self.running, frozenset):
+            self.running.discard(activity)
 
     # --- putting in
 
@@ -132,6 +156,20 @@ class Mailbox:
         """
         if self._closed is not None:
             raise self._closed()
+
+    def put_bare(self, message: object) -> bool:
+        """Put *message* in as it is, if that can be; return whether it is in."""
+        if (
+            type(message) not in self.bare_types
+            or len(self.queue) >= self.capacity
+            or not self.panel.is_quiet
+            or GATES
+        ):
+            return False
+        self.queue.append(message)
+        if self._parked is not None:
+            self._wake()
+        return True
 
     def put_nowait(self, envelope: Envelope) -> None:
         """Put *envelope* at the end of the queue.
@@ -166,7 +204,7 @@ class Mailbox:
         )
 
         def leave_line(_: object) -> trio.lowlevel.Abort:
-            del self._line[envelope]
+            del self.line[envelope]
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(leave_line)
@@ -184,7 +222,7 @@ class Mailbox:
             raise self._closed()
         if GATES and not may_enter(self, envelope):
             return
-        if self._size < self.capacity:
+        if len(self.queue) - self._gaps < self.capacity:
             self._append(envelope)
         else:
             self._stand_in_line(envelope, admitted)
@@ -197,40 +235,69 @@ class Mailbox:
         """
         if self._closed is None:
             envelope.place = self
-            self._control.append(envelope)
+            if self.control is _NO_CONTROL:
+                self.control = deque()
+                self.need_queue()
+            self.control.append(envelope)
             self.ring()
         return self._closed is None
 
     def drop_urgent(self, is_moot: Callable[[object], bool]) -> None:
         """Drop what was put in as urgent and *is_moot* now."""
-        kept = [each for each in self._control if not is_moot(each.message)]
-        self._control = deque(kept)
+        kept = [each for each in self.control if not is_moot(each.message)]
+        self.control = deque(kept)
 
     def _stand_in_line(
         self, envelope: Envelope, admitted: Callable[[Result], None] | None
     ) -> None:
         """Have *envelope* wait for room; *admitted* hears how that ends."""
         envelope.place = self
-        self._line[envelope] = admitted
+        if self.line is _NO_LINE:
+            self.line = Line()
+        self.line[envelope] = admitted
 
     def _append(self, envelope: Envelope) -> None:
         envelope.place = self
-        self._queue.append(envelope)
-        self._size += 1
+        self.need_queue()
+        self.queue.append(envelope)
         if self.panel.is_watching:
             envelope.queued_at = trio.current_time()
-        self.ring()
+        if self._parked is not None:
+            self._wake()
+
+    def need_queue(self) -> None:
+        """Have a queue, and a tally of its own: something will be put in, or counted."""
+        if self.queue is _NO_QUEUE:
+            self.queue, self.tally = deque(), Tally()
+            self._allow_bare()
 
     def queued(self) -> Sequence[Envelope]:
         """Return what is in the queue, the next to be handled first."""
-        queue = (envelope for envelope in self._queue if envelope.place is self)
-        return [*self._control, *queue]
+        return [*self.control, *self._without_gaps()]
+
+    def _without_gaps(self) -> Sequence[Envelope]:
+        """Put all that is queued in envelopes, close the gaps, and return it."""
+        envelopes = [self.enveloped(each) for each in self.queue]
+        kept = [each for each in envelopes if each.place is self]
+        # In place, as the actor may be amid it.
+        self.queue.clear()
+        self.queue.extend(kept)
+        self._gaps = 0
+        return kept
+
+    def enveloped(self, item: object) -> Envelope:
+        """Return what is queued in an envelope, if it is not in one."""
+        if type(item) is Envelope:
+            return item
+        envelope = Envelope(item)
+        envelope.place = self
+        return envelope
 
     def questions(self) -> Sequence[tuple[Envelope, Activity]]:
         """Return what is queued or in line and has a handler wait for its answer."""
         return [
             (envelope, envelope.ask.asker)
-            for envelope in (*self.queued(), *self._line)
+            for envelope in (*self.queued(), *self.line)
             if envelope.ask is not None
             and envelope.ask.is_open
             and envelope.ask.asker is not None
@@ -240,34 +307,39 @@ class Mailbox:
 
     def head(self) -> Envelope | None:
         """Return the next envelope without taking it; ``None`` if there is none."""
-        if self._control:
-            return self._control[0]
-        queue = self._queue
+        if self.control:
+            return self.control[0]
+        queue = self.queue
         while queue:
-            envelope = queue[0]
+            first = queue[0]
+            envelope = first if isinstance(first, Envelope) else self.enveloped(first)
+            queue[0] = envelope
             if envelope.place is self:
                 return envelope
             queue.popleft()
+            self._gaps -= 1
         return None
 
     def take(self) -> Envelope:
         """Take out the envelope that `head` returned."""
-        if self._control:
-            envelope = self._control.popleft()
-            envelope.place = None
-            return envelope
-        envelope = self._queue.popleft()
+        if self.control:
+            envelope = self.control.popleft()
+            # There is more of this before all the rest.
+            self.has_rung |= bool(self.control)
+        else:
+            head = self.queue.popleft()
+            assert isinstance(head, Envelope)
+            envelope = head
+            if self.line:
+                self.admit()
         envelope.place = None
-        self._size -= 1
-        if self._line:
-            self._admit()
         return envelope
 
     def put_back(self, envelope: Envelope) -> None:
         """Put *envelope* at the head again: its handler never took its first step."""
         envelope.place = self
-        self._queue.appendleft(envelope)
-        self._size += 1
+        # It has been in it, so there is one.
+        self.queue.appendleft(envelope)
 
     def give_up(self, envelope: Envelope) -> None:
         """Take *envelope* back: nobody waits for its reply any more."""
@@ -277,20 +349,21 @@ class Mailbox:
     def withdraw(self, envelope: Envelope) -> None:
         """Take *envelope* out, which is queued or in line, and will never run."""
         envelope.place = None
-        if envelope in self._line:
-            del self._line[envelope]
+        if envelope in self.line:
+            del self.line[envelope]
             return
         # It stays in the queue as a gap, which `head` skips: searching the
         # queue would make it quadratic to time out a full one.
-        self._size -= 1
-        if len(self._queue) > 2 * self._size + 32:
-            self._queue = deque(each for each in self._queue if each.place is self)
-        if self._line:
-            self._admit()
+        self._gaps += 1
+        if self._gaps > self._size + 32:
+            self._without_gaps()
+        if self.line:
+            self.admit()
         self.ring()
 
-    def _admit(self) -> None:
-        envelope, admitted = self._line.popitem(last=False)
+    def admit(self) -> None:
+        """Let the next one in line in, now that there is room for it."""
+        envelope, admitted = self.line.first()
         self._append(envelope)
         if admitted is not None:
             admitted(outcome.Value(None))
@@ -303,21 +376,14 @@ class Mailbox:
         What is queued stays, to be handled or taken with `empty`.
         """
         self._closed = why
-        while self._line:
-            envelope, admitted = self._line.popitem(last=False)
-            envelope.place = None
-            error = outcome.Error(why())
-            if admitted is not None:
-                admitted(error)
-            elif envelope.ask is not None:
-                envelope.ask.settle(error)
+        self.bare_types = ()
+        self.line.close(why)
 
     def empty(self) -> list[Envelope]:
         """Take out and return all that is queued."""
         left = [*self.queued()]
-        self._control.clear()
-        self._queue.clear()
-        self._size = 0
+        self.control.clear()
+        self.queue.clear()
         for envelope in left:
             envelope.place = None
         return left
@@ -334,7 +400,7 @@ class Mailbox:
         if (
             envelope.ask is None
             and envelope.place is self
-            and envelope not in self._line
+            and envelope not in self.line
         ):
             return ()
         if self.hold is not None:
@@ -343,48 +409,15 @@ class Mailbox:
             return running
         if len(running) >= self.max_concurrency == 1:
             return running
-        return running if self._is_behind_exclusive(envelope) else ()
-
-    def _is_behind_exclusive(self, envelope: Envelope) -> bool:
-        # Room is needed for what was sent, not yet a turn of its own.
-        if envelope.ask is not None and type(envelope.message) in self.exclusive_types:
-            return True
-        if envelope.place is not self:
-            return self._has_exclusive()
-        for each in chain(self._control, self._queue, self._line):
-            if each is envelope:
-                return False
-            if self._is_exclusive(each):
-                return True
-        return False
-
-    def _has_exclusive(self) -> bool:
-        """Return whether one that is handled alone is queued, or in line.
-
-        Looked at from the end, and only as far as was not looked at before: a
-        handler may ask again and again while a long queue waits.
-        """
-        found, seen = self._exclusive(), self._none_up_to()
-        if found is not None and self._is_exclusive(found):
-            return True
-        if any(map(self._is_exclusive, self._control)):
-            return True
-        latest: Envelope | None = None
-        for each in chain(reversed(self._line), reversed(self._queue)):
-            if each is seen:
-                break
-            if self._is_exclusive(each):
-                self._exclusive = weakref.ref(each)
-                return True
-            latest = latest or each
-        if latest is not None:
-            self._none_up_to = weakref.ref(latest)
-        return False
-
-    def _is_exclusive(self, envelope: Envelope) -> bool:
-        return type(envelope.message) in self.exclusive_types and envelope.place is self
+        if self._lookout is None:
+            self._lookout = Lookout(self)
+        return running if self._lookout.has_before(envelope) else ()
 
     # --- the bell
+
+    def attend(self, sleeper: Sleeper) -> None:
+        """Have *sleeper* roused when the bell rings, as there is no task that waits."""
+        self._parked, self.has_rung = sleeper, False
 
     async def wait(self) -> None:
         """Wait until the bell rings; only the actor itself waits here.
@@ -393,18 +426,26 @@ class Mailbox:
             Nothing was taken.
         """
         self._parked = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._stop_waiting)
+        await trio.lowlevel.checkpoint_if_cancelled()
 
-        def leave(_: object) -> trio.lowlevel.Abort:
-            self._parked = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(leave)
+    def _stop_waiting(self, _: object) -> trio.lowlevel.Abort:
+        self._parked = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def ring(self) -> None:
-        """Wake the actor, if it waits, to look what there is to do."""
+        """Have the actor look what there is to do, whether it waits or works."""
+        self.has_rung = True
+        if self._parked is not None:
+            self._wake()
+
+    def _wake(self) -> None:
         parked, self._parked = self._parked, None
-        if parked is not None:
+        # Not with `isinstance`, which asks the metaclass of tasks.
+        if type(parked) is trio.lowlevel.Task:
             trio.lowlevel.reschedule(parked)
+        elif parked is not None:
+            parked.rouse()
 
     def describe(self, envelopes: Sequence[Envelope]) -> Sequence[str]:
         """Say how many messages are before each of *envelopes*."""

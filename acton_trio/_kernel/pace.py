@@ -6,15 +6,24 @@ place: a test may have chance decide, for which no clock is good.
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol, final
 
-import attrs
 import trio
 
-__all__ = ["Budget", "breathe", "changed", "new_budget"]
+from .._base.util import never
+
+__all__ = [
+    "Budget",
+    "breathe",
+    "changed",
+    "may_share_a_task",
+    "new_budget",
+    "new_turns",
+]
 
 # A send that finds room need not switch tasks, but somebody who only ever
 # sends must not keep all others from running.
@@ -26,30 +35,8 @@ _SENDS_PER_SWITCH: Final = 64
 _MESSAGES_PER_SWITCH: Final = 64
 _SECONDS_PER_SWITCH: Final = 0.0005
 
-
-@attrs.define(eq=False)
-class _Streak:
-    """How often the same task has sent without another one sending between."""
-
-    task: int = 0
-    """The task's `id`: the task itself would be kept when it is long gone."""
-
-    length: int = 0
-
-
-_streak: Final = _Streak()
-
-
-async def _breathe() -> None:
-    task = id(trio.lowlevel.current_task())
-    if task != _streak.task:
-        _streak.task, _streak.length = task, 0
-    _streak.length += 1
-    if _streak.length < _SENDS_PER_SWITCH:
-        await trio.lowlevel.checkpoint_if_cancelled()
-    else:
-        _streak.length = 0
-        await trio.lowlevel.checkpoint()
+# How many are handled between two looks at the clock, which costs as much as one.
+_MESSAGES_PER_LOOK: Final = 8
 
 
 class Budget(Protocol):
@@ -59,8 +46,12 @@ class Budget(Protocol):
         """Begin anew: others had their turn."""
         ...
 
+    def allowance(self) -> int:
+        """Return how many messages may be handled before asking again."""
+        ...
+
     def is_spent(self) -> bool:
-        """Count one message more, and return whether that was enough."""
+        """Count one message, and return whether others have their turn now."""
         ...
 
 
@@ -68,28 +59,58 @@ class Budget(Protocol):
 class _TimedBudget:
     """So many messages, and so much time, on the real clock."""
 
-    __slots__ = ("_handled", "_since")
+    __slots__ = ("_granted", "_since")
 
     def __init__(self) -> None:
         self.restart()
 
     def restart(self) -> None:
-        self._handled = 0
+        self._granted = 0
         self._since = time.perf_counter()
 
+    def allowance(self) -> int:
+        if self._granted >= _MESSAGES_PER_SWITCH or (
+            self._granted and time.perf_counter() - self._since >= _SECONDS_PER_SWITCH
+        ):
+            return 0
+        self._granted += _MESSAGES_PER_LOOK
+        return _MESSAGES_PER_LOOK
+
     def is_spent(self) -> bool:
-        self._handled += 1
+        self._granted += 1
         return (
-            self._handled >= _MESSAGES_PER_SWITCH
+            self._granted >= _MESSAGES_PER_SWITCH
             or time.perf_counter() - self._since >= _SECONDS_PER_SWITCH
         )
 
 
-breathe: Callable[[], Awaitable[None]] = _breathe
-"""Check for cancellation, and let others run at every 64th call of a task.
+def _counted() -> Iterator[int]:
+    return itertools.cycle([*range(1, _SENDS_PER_SWITCH), 0])
 
-A call of another task in between means that others did run, and counts from
-the start again.
+
+async def breathe(turns: Iterator[int]) -> None:
+    """Check for cancellation, and let others run when *turns* says so.
+
+    Cancellation:
+        Nothing has happened.
+    """
+    if next(turns):
+        await trio.lowlevel.checkpoint_if_cancelled()
+    else:
+        await trio.lowlevel.checkpoint()
+
+
+def _always() -> bool:
+    return True
+
+
+may_share_a_task: Callable[[], bool] = _always
+"""Tell whether actors may share a task as long as they need none of their own."""
+
+new_turns: Callable[[], Iterator[int]] = _counted
+"""Make what tells each send to the actors of a runtime whether to switch tasks: at 0.
+
+All tasks count together: whoever sends without end comes to it, too.
 """
 
 new_budget: Callable[[], Budget] = _TimedBudget
@@ -98,12 +119,20 @@ new_budget: Callable[[], Budget] = _TimedBudget
 
 @contextmanager
 def changed(
-    breathe: Callable[[], Awaitable[None]], new_budget: Callable[[], Budget]
+    new_turns: Callable[[], Iterator[int]], new_budget: Callable[[], Budget]
 ) -> Generator[None, None, None]:
-    """Have something else decide, for all that begins to work in this block."""
+    """Have something else decide, for all that begins to work in this block.
+
+    No actors share a task then, so that their order is nobody's but trio's.
+    """
     names = globals()
-    before = {name: names[name] for name in ("breathe", "new_budget")}
-    names.update(breathe=breathe, new_budget=new_budget)
+    changes = {
+        "new_turns": new_turns,
+        "new_budget": new_budget,
+        "may_share_a_task": never,
+    }
+    before = {name: names[name] for name in changes}
+    names.update(changes)
     try:
         yield
     finally:

@@ -1,7 +1,8 @@
 """Ending asks whose time is up, without a cancel scope for each.
 
-One task and one heap serve all asks of a runtime: a scope for each ask would
-cost more than all the rest of it.
+One task serves all asks of a runtime: a scope for each would cost more than all the
+rest of it.  Those that have the usual time are due in the order in which they came,
+and stand in a line; a heap is for the others.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ class Patience:
     seconds: float
     """How long an ask without a deadline may wait, ``timeouts.ask``."""
 
+    # Those that have the usual time, the first to be due first.
+    _usual: dict[Envelope, None] = attrs.field(factory=dict[Envelope, None], init=False)
     _heap: list[_Entry] = attrs.field(factory=list["_Entry"], init=False)
     _watched: dict[Envelope, _Entry] = attrs.field(
         factory=dict[Envelope, "_Entry"], init=False
@@ -66,7 +69,13 @@ class Patience:
 
     def __len__(self) -> int:
         """Return how many asks are watched."""
-        return len(self._watched)
+        return len(self._watched) + len(self._usual)
+
+    def watch_usual(self, envelope: Envelope, now: float) -> None:
+        """Time the ask of *envelope* out when it has waited for `seconds` from *now*."""
+        envelope.deadline = due = now + self.seconds
+        self._usual[envelope] = None
+        self._wake_by(due)
 
     def watch(
         self, envelope: Envelope, seconds: float, after: float | None = None
@@ -78,18 +87,30 @@ class Patience:
             seconds: How long it may still wait.
             after: How long that is in all, if it was asked before.
         """
-        due = trio.current_time() + seconds
+        now = trio.current_time()
+        if seconds == self.seconds and after is None:
+            self.watch_usual(envelope, now)
+            return envelope.deadline
+        due = now + seconds
         total = seconds if after is None else after
         entry = _Entry(due, next(self._ticket), total, envelope)
         self._watched[envelope] = entry
         heappush(self._heap, entry)
+        self._wake_by(due)
+        return due
+
+    def _wake_by(self, due: float) -> None:
         # An alarm that is set for earlier is left alone: moving it costs more
         # than a wake-up in vain every now and then.
-        self._alarm.deadline = min(self._alarm.deadline, due)
-        return due
+        if due >= self._alarm.deadline:
+            return
+        self._alarm.deadline = due
 
     def forget(self, envelope: Envelope) -> None:
         """End watching: the ask has its result, or its asker has gone."""
+        if envelope in self._usual:
+            del self._usual[envelope]
+            return
         entry = self._watched.pop(envelope, None)
         if entry is not None:
             entry.envelope = None
@@ -106,7 +127,7 @@ class Patience:
         it is told here.
         """
         assert envelope.ask is not None
-        if envelope not in self._watched:
+        if envelope not in self._watched and envelope not in self._usual:
             asked = envelope.ask.since
             self.watch(envelope, 0, after=trio.current_time() - asked)
 
@@ -116,7 +137,9 @@ class Patience:
 
     def close(self, why: Callable[[str], AskError]) -> None:
         """End all asks: nobody will answer them, or look at the clock, any more."""
-        watched = [each.ask for each in self._watched if each.ask is not None]
+        envelopes = [*self._usual, *self._watched]
+        watched = [each.ask for each in envelopes if each.ask is not None]
+        self._usual.clear()
         self._watched.clear()
         for ask in [*watched, *self._deferred]:
             ask.fail(why(ask.actor))
@@ -131,7 +154,8 @@ class Patience:
     def _next_due(self) -> float:
         while self._heap and self._heap[0].envelope is None:
             heappop(self._heap)
-        return self._heap[0].due if self._heap else math.inf
+        others = self._heap[0].due if self._heap else math.inf
+        return min(others, next(iter(self._usual)).deadline) if self._usual else others
 
     def _expire(self) -> None:
         due = dict(self._take_due())
@@ -142,6 +166,9 @@ class Patience:
 
     def _take_due(self) -> Iterator[tuple[Envelope, float]]:
         now = trio.current_time()
+        while self._usual and (first := next(iter(self._usual))).deadline <= now:
+            del self._usual[first]
+            yield first, self.seconds
         while self._heap and self._heap[0].due <= now:
             entry = heappop(self._heap)
             if entry.envelope is not None:

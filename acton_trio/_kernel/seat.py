@@ -13,14 +13,16 @@ import trio
 from .._base.errors import ActorStoppedError, AskCycleError
 from .._base.util import publish_names
 from .activity import Activity, Wait
+from .actor import Behaviour
 from .envelope import Ask
+from .handlers import HandlerTable
 from .mailbox import Mailbox
 from .spawner import Spawner
 from .subscription import ActorSubscription
 from .surroundings import DeadLetter, Surroundings
 from .waits import find_cycle
 
-__all__ = ["ActorState", "Occupant", "Seat"]
+__all__ = ["ActorState", "Holder", "Occupant", "Seat"]
 
 
 class ActorState(enum.Enum):
@@ -40,7 +42,7 @@ class ActorState(enum.Enum):
     @property
     def is_final(self) -> bool:
         """Whether nothing comes after it."""
-        return self in {ActorState.DOWN, ActorState.ESCALATED}
+        return self is ActorState.DOWN or self is ActorState.ESCALATED
 
 
 class Occupant(Protocol):
@@ -76,24 +78,29 @@ class Occupant(Protocol):
         ...
 
 
-def _nobody() -> None:
-    pass
+class Holder(Protocol):
+    """Who has incarnations sit in a seat."""
 
+    @property
+    def restarts_in_window(self) -> int:
+        """How often there was a new one lately, as its restart limit counts."""
+        ...
 
-def _none_yet() -> int:
-    return 0
+    def recall(self) -> None:
+        """Call off the next incarnation, if one is waited for."""
+        ...
 
 
 @final
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)
 class Seat:
     """A named place with a mailbox, where one incarnation after another sits."""
 
     name: str
     """Path of names from the root, for example ``prices/alpha``."""
 
-    id: str
-    """The same as an ERN; a child has it of its parent's, so it may come again."""
+    _id: str | Callable[[str], str]
+    """Its ERN, or what makes that of the name when somebody asks for it."""
 
     mailbox: Mailbox
     surroundings: Surroundings
@@ -104,58 +111,91 @@ class Seat:
     generation: int = attrs.field(default=0, init=False)
     """How many incarnations have run before the last one that did."""
 
-    accepts: tuple[type, ...] = attrs.field(default=(), init=False)
-    """The message types that its actor handles."""
-
-    handles: Callable[[type], bool] | None = attrs.field(default=None, init=False)
-    """Says whether its actor handles a type; ``None`` before it was built."""
+    handlers: HandlerTable | None = attrs.field(default=None, init=False)
+    """What its actor handles; nothing is known before it was built."""
 
     stop_ordered: bool = attrs.field(default=False, init=False)
     """Whether the seat is to be vacated for good."""
 
-    restarts_in_window: Callable[[], int] = attrs.field(default=_none_yet, init=False)
     last_failure: BaseException | None = attrs.field(default=None, init=False)
     """What ended the last incarnation that failed."""
 
-    deferred: weakref.WeakSet[Ask] = attrs.field(
-        factory=weakref.WeakSet[Ask], init=False
-    )
-    """What the incarnation that sits here has promised to answer."""
+    deferred: weakref.WeakSet[Ask] | None = attrs.field(default=None, init=False)
+    """What the incarnation that sits here has promised to answer, if anything."""
 
     occupant: Occupant | None = attrs.field(default=None, init=False)
     """Who sits here; nobody between two incarnations."""
 
-    declared: set[type] = attrs.field(factory=set[type], init=False)
-    """The message types that its actor has once subscribed to by declaration."""
-
-    subscriptions: dict[type, ActorSubscription] = attrs.field(
-        factory=dict[type, ActorSubscription], init=False
+    subscriptions: dict[type, ActorSubscription] | None = attrs.field(
+        default=None, init=False
     )
-    """What its actor gets of what is broadcast, by type."""
+    """What its actor gets of what is broadcast, by type, if anything."""
 
-    recall: Callable[[], None] = attrs.field(default=_nobody, init=False)
-    """Calls off the next incarnation, if one is waited for."""
+    holder: Holder | None = attrs.field(default=None, init=False)
+    """Who has incarnations sit here, until it is empty for good."""
 
-    _news: trio.lowlevel.ParkingLot = attrs.field(
-        factory=trio.lowlevel.ParkingLot, init=False
-    )
+    # The message types that its actor has once subscribed to by declaration.
+    _declared: set[type] | None = attrs.field(default=None, init=False)
+    _news: trio.lowlevel.ParkingLot | None = attrs.field(default=None, init=False)
+
+    @property
+    def id(self) -> str:
+        """The same as an ERN; a child has it of its parent's, so it may come again."""
+        if not isinstance(self._id, str):
+            self._id = self._id(self.name)
+        return self._id
+
+    @property
+    def accepts(self) -> tuple[type, ...]:
+        """The message types that its actor handles."""
+        return tuple(self.handlers or ())
+
+    @property
+    def restarts_in_window(self) -> int:
+        """How often its actor was restarted lately, as its restart limit counts."""
+        return 0 if self.holder is None else self.holder.restarts_in_window
+
+    def learn(self, behaviour: Behaviour) -> None:
+        """Take note of what an incarnation handles, and subscribes to.
+
+        What is declared is subscribed to once: it survives restarts, as does
+        what was made of it since.
+        """
+        self.handlers = behaviour.handlers
+        for message_type, handler in behaviour.handlers.items():
+            if handler.terms is not None and self._is_new(message_type):
+                exchange = self.surroundings.exchange
+                exchange.subscribe_actor(self, message_type, handler.terms)
+
+    def _is_new(self, message_type: type) -> bool:
+        if self._declared is None:
+            self._declared = set()
+        is_new = message_type not in self._declared
+        self._declared.add(message_type)
+        return is_new
 
     def order_stop(self) -> None:
         """Have the actor stop: it handles what is queued, and ends."""
         self.stop_ordered = True
         if self.occupant is not None:
             self.occupant.stop_ordered()
-        self.recall()
+        self._recall()
 
     def cancel(self, reason: str) -> None:
         """Have the actor end now: handlers are cancelled, clean-up still runs."""
         self.stop_ordered = True
         if self.occupant is not None:
             self.occupant.cut_short(reason)
-        self.recall()
+        self._recall()
+
+    def _recall(self) -> None:
+        if self.holder is not None and not self.state.is_final:
+            self.holder.recall()
 
     def defer(self, ask: Ask) -> None:
         """Note that the reply to *ask* may come when its handler has returned."""
+        if self.deferred is None:
+            self.deferred = weakref.WeakSet()
         self.deferred.add(ask)
         self.surroundings.patience.defer(ask)
 
@@ -183,7 +223,8 @@ class Seat:
     def enter(self, state: ActorState) -> None:
         """Note how far things have come, and tell those who wait for it."""
         self.state = state
-        self._news.unpark_all()
+        if self._news is not None:
+            self._news.unpark_all()
 
     def close(self, cause: BaseException | None = None) -> None:
         """Take no more messages, neither now nor when they would be due."""
@@ -195,7 +236,6 @@ class Seat:
     ) -> None:
         """Declare the seat empty for good, and answer whoever still waits."""
         self.last_failure = cause or self.last_failure
-        self.recall = _nobody
         if self.subscriptions:
             self.surroundings.exchange.forget(self)
         self.close(cause)
@@ -220,15 +260,21 @@ class Seat:
             return self.mailbox.running
         return [*self.mailbox.running, *self.occupant.descendants()]
 
+    async def _wait_news(self) -> None:
+        if self._news is None:
+            self._news = trio.lowlevel.ParkingLot()
+        await self._news.park()
+
     async def wait_down(self) -> None:
         """Wait until the seat is empty for good.
 
         Cancellation:
             Only the waiting ends.
         """
-        await trio.lowlevel.checkpoint()
+        if self.state.is_final:
+            await trio.lowlevel.checkpoint()
         while not self.state.is_final:
-            await self._news.park()
+            await self._wait_news()
 
     async def wait_running(self, generation: int) -> None:
         """Wait until an incarnation runs that is the *generation*-th, or later.
@@ -243,7 +289,7 @@ class Seat:
         while self.state is not ActorState.RUNNING or self.generation < generation:
             if self.state.is_final:
                 raise self.stopped_error(self.last_failure)
-            await self._news.park()
+            await self._wait_news()
 
     async def wait_spawner(self) -> Spawner:
         """Wait until somebody sits here who takes children.
@@ -259,7 +305,7 @@ class Seat:
                 raise self.stopped_error(self.last_failure)
             if self.occupant is not None and not self.occupant.spawner.is_closing:
                 return self.occupant.spawner
-            await self._news.park()
+            await self._wait_news()
 
 
 publish_names(globals(), ["ActorState"])

@@ -84,6 +84,15 @@ class Parent(Protocol):
         """Hear that something has gone wrong; called when it does."""
         ...
 
+    def run(self, cell: Any) -> None:
+        """Have the task of *cell* begin."""
+        ...
+
+    @property
+    def comes_later(self) -> bool:
+        """Whether it is not this actor's turn yet to run what is left of its life."""
+        ...
+
     async def may_clean_up(self) -> None:
         """Wait until it is this actor's turn to run what is left of its life."""
         ...

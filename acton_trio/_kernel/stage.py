@@ -40,8 +40,8 @@ class Stage:
     returned: Callable[[Callable[..., Any], float], None]
     """Hears of every hook that is over, and when it began."""
 
-    behaviour: Behaviour = attrs.field(factory=Behaviour, init=False)
-    model: object = attrs.field(default=None, init=False)
+    behaviour: Behaviour
+    model: object
     at_work: list[tuple[Callable[..., Any], object]] = attrs.field(
         factory=list[tuple[Callable[..., Any], object]], init=False
     )
@@ -119,11 +119,11 @@ class Stage:
         """Say that what runs now is code of the actor, and alone."""
         activity = Activity(self.seat.name, self.incarnation.handle)
         current_activity.set(activity)
-        self.seat.mailbox.running.add(activity)
+        self.seat.mailbox.begin(activity)
         try:
             yield
         finally:
-            self.seat.mailbox.running.discard(activity)
+            self.seat.mailbox.end(activity)
             # Tasks that it has started in a nursery of its own may go on.
             activity.is_background = True
             current_activity.set(None)

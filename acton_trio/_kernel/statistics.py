@@ -102,11 +102,11 @@ def snapshot_of(
         seat.id,
         seat.state,
         seat.generation,
-        seat.restarts_in_window(),
+        seat.restarts_in_window,
         None if failure is None else shown(failure),
         len(mailbox),
         mailbox.capacity,
-        mailbox.in_line,
+        len(mailbox.line),
         tuple(
             CurrentMessage(
                 name_of(each.activity.message_type),

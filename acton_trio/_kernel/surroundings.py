@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import attrs
@@ -10,6 +10,8 @@ import attrs
 from .._base.util import publish_names
 from .._messages.declare import message
 from .._policy.delivery import Terms
+from . import pace
+from .commons import Commons
 from .instruments import Panel
 from .patience import Patience
 from .subscription import ActorSubscription
@@ -75,6 +77,15 @@ class Overseer(Protocol):
         ...
 
 
+def _new_commons() -> Commons | None:
+    return Commons() if pace.may_share_a_task() else None
+
+
+def _new_turns() -> Iterator[int]:
+    # Looked up now, as a test may have put something else there.
+    return pace.new_turns()
+
+
 @attrs.define(eq=False)
 class Surroundings:
     """The services that every actor of a runtime shares; live as long as it."""
@@ -102,6 +113,12 @@ class Surroundings:
 
     runtime: object = None
     """The `Runtime`, once there is one; the kernel only hands it on."""
+
+    commons: Commons | None = attrs.field(factory=_new_commons, init=False)
+    """Where actors take their steps that need no task of their own."""
+
+    turns: Iterator[int] = attrs.field(factory=_new_turns, init=False)
+    """Tells each send whether others have their turn: at 0."""
 
 
 publish_names(globals(), ["DeadLetter"])

@@ -130,10 +130,11 @@ class Timetable:
     def _send_due(self) -> None:
         """Send what is due, and the rest after others have had their turn."""
         budget, now = pace.new_budget(), trio.current_time()
-        while self._next_due() <= now:
-            self._send(heappop(self._heap)[2])
-            if budget.is_spent():
-                return
+        while allowance := budget.allowance():
+            for _ in range(allowance):
+                if self._next_due() > now:
+                    return
+                self._send(heappop(self._heap)[2])
 
     def _send(self, timer: Timer) -> None:
         mailbox, envelope = timer.mailbox, timer.next_envelope()

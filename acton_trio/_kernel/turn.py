@@ -7,7 +7,6 @@ from contextlib import aclosing
 from typing import final
 
 import attrs
-import outcome
 import trio
 
 from .._base.errors import HandlerFailedError, NoReplyError, UnexpectedReplyError
@@ -20,7 +19,14 @@ from .handlers import Handler
 from .seat import Seat
 from .tally import Tally
 
-__all__ = ["ReplyAddress", "Turn", "failed_answer", "handler_failed", "wrong_reply"]
+__all__ = [
+    "ReplyAddress",
+    "Turn",
+    "answer",
+    "failed_answer",
+    "handler_failed",
+    "wrong_reply",
+]
 
 
 @final
@@ -84,19 +90,14 @@ class Turn:
         self.has_replied = True
         if self.envelope.ask is not None:
             tally = self.seat.mailbox.tally
-            _answer(self.envelope.ask, self.handler, value, tally)
+            _reply(self.envelope.ask, self.handler, value, tally)
 
     def returned(self, value: object) -> None:
         """Take what the handler returned for the reply, if it is one."""
         ask = self.envelope.ask
-        if ask is not None and ask.outlet is not None:
-            ask.settle(outcome.Value(None))
-            return
-        if value is not None or (self.handler.none_replies and not self.has_replied):
-            self.reply(value)
-            return
-        if ask is not None and not self.has_replied:
-            ask.fail(NoReplyError(ask.actor, ask.request))
+        has_answer = value is not None or not self.has_replied
+        if ask is not None and (has_answer or ask.outlet is not None):
+            answer(ask, self.handler, value, self.seat.mailbox.tally)
 
     async def pass_on(self, items: AsyncGenerator[object]) -> None:
         """Hand *items* on, one by one, to whoever reads the stream.
@@ -170,7 +171,7 @@ class ReplyAddress:
     def send_nowait(self, value: object) -> None:
         """Answer the request with *value*, as `send` does, without a checkpoint."""
         if self._ask is not None:
-            _answer(self._ask, self._handler, value, self._tally)
+            _reply(self._ask, self._handler, value, self._tally)
 
     def fail(self, error: Exception) -> None:
         """Answer the request with a failure, which is then its asker's.
@@ -201,11 +202,21 @@ def _drop(ask: Ask) -> None:
     ask.fail(NoReplyError(ask.actor, ask.request))
 
 
-def _answer(ask: Ask, handler: Handler, value: object, tally: Tally) -> None:
+def answer(ask: Ask, handler: Handler, value: object, tally: Tally) -> None:
+    """Take what *handler* has returned for the reply to *ask*, if it is one."""
+    if value is not None or handler.none_replies:
+        _reply(ask, handler, value, tally)
+    elif ask.outlet is not None:
+        ask.reply(None)
+    else:
+        ask.fail(NoReplyError(ask.actor, ask.request))
+
+
+def _reply(ask: Ask, handler: Handler, value: object, tally: Tally) -> None:
     if ask.is_abandoned:
         tally.late_replies += 1
     elif handler.fits is None or handler.fits(value):
-        ask.settle(outcome.Value(value))
+        ask.reply(value)
     else:
         ask.fail(wrong_reply(ask, handler, value))
 

@@ -92,11 +92,11 @@ class Verdicts:
         that ends otherwise takes those along that it has kept for itself.
         """
         failure = failures[0] if failures else None
-        promised = self.seat.deferred if failure is not None else ()
-        for ask in [*self._undecided, *promised]:
+        promised = self.seat.deferred if failure is not None else None
+        for ask in [*self._undecided, *(promised or ())]:
             self._tell_why(ask, failure)
         self._undecided.clear()
-        self.seat.deferred.clear()
+        self.seat.deferred = None
 
     def _tell_why(self, ask: Ask, failure: BaseException | None) -> None:
         if failure is not None:

@@ -53,7 +53,8 @@ class RestartWindow:
     """The recent restarts of one actor; lives as long as its seat."""
 
     limit: RestartLimit
-    _times: deque[float] = attrs.field(factory=deque[float], init=False)
+    # Those within the window; hardly anybody has one.
+    _times: deque[float] | None = attrs.field(default=None, init=False)
     # Infinite while it does not run.
     _runs_since: float = attrs.field(default=math.inf, init=False)
     _in_a_row: int = attrs.field(default=0, init=False)
@@ -67,9 +68,10 @@ class RestartWindow:
 
         A restart exactly ``window`` seconds old has left it.
         """
-        while self._times and now - self._times[0] >= self.limit.window:
-            self._times.popleft()
-        return len(self._times)
+        times = self._times or ()
+        while times and now - times[0] >= self.limit.window:
+            times.popleft()
+        return len(times)
 
     def next_backoff(self, now: float, chance: float = 0.0) -> float | None:
         """Count a restart, and return how long it waits; ``None``: one too many.
@@ -91,6 +93,8 @@ class RestartWindow:
         self._runs_since = math.inf
         if self.count(now) >= self.limit.max_restarts:
             return None
+        if self._times is None:
+            self._times = deque()
         self._times.append(now)
         self._in_a_row += 1
         return self._backoff(self._in_a_row) * (1 + self.limit.jitter * chance)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import lru_cache
 from typing import Any, Generic, Self, TypeVar, final
 
 import attrs
 
 from .._base.util import name_of, publish_names, shown
 from .._kernel.actor import Behaviour, HookName, behaviour_of, make_hook
-from .._kernel.cell import Recipe
 from .._kernel.context import Context
 from .._kernel.handle import ActorHandle
 from .._kernel.handlers import Handler, make_error_handler, make_handler
+from .._kernel.recipe import Recipe
 from .._kernel.seat import Seat
 from .._policy.delivery import Delivery, Terms
 from .._policy.spec import ChildSpec
 from .._supervision.supervisor import Supervisor
 
-__all__ = ["IdleActor", "Plan"]
+__all__ = ["IdleActor", "Plan", "declared_by", "recipe_for"]
 
 ModelT = TypeVar("ModelT")
 MessageT = TypeVar("MessageT")
@@ -49,9 +50,6 @@ class Plan:
     mailbox_capacity: int = attrs.field(validator=_from_one)
     max_concurrency: int = attrs.field(validator=_from_one)
     spec: ChildSpec = attrs.field(factory=ChildSpec)
-    must_be_declared: bool = False
-    """Whether a model whose class is not decorated is a mistake."""
-
     exposed_as: bool | str = attrs.field(default=False, validator=_exposed)
     """The name that peers know it by, or whether that is its own."""
 
@@ -203,20 +201,38 @@ class IdleActor(Generic[ModelT]):
         )
 
     def _behaviour_of(self, model: object) -> Behaviour:
-        declared = behaviour_of(type(model))
-        if declared is None and self._plan.must_be_declared:
-            name = name_of(type(model))
-            msg = (
-                f"{name} is not an actor: decorate the class with @actor, or put "
-                f"one together with runtime.new_actor({name})"
-            )
-            raise TypeError(msg)
-        return (declared or Behaviour()).updated(self._added)
+        return (behaviour_of(type(model)) or Behaviour()).updated(self._added)
 
     def _refuse_started(self) -> None:
         if self._has_started:
             msg = "this actor has started: put it together before, or build another"
             raise RuntimeError(msg)
+
+
+def declared_by(model: object) -> Behaviour:
+    """Return what the class of *model* declares.
+
+    Raises:
+        TypeError: If it declares nothing.
+    """
+    behaviour = behaviour_of(type(model))
+    if behaviour is None:
+        name = name_of(type(model))
+        msg = (
+            f"{name} is not an actor: decorate the class with @actor, or put "
+            f"one together with runtime.new_actor({name})"
+        )
+        raise TypeError(msg)
+    return behaviour
+
+
+@lru_cache(maxsize=256)
+def recipe_for(model_class: type) -> Recipe:
+    """Return how to make actors of *model_class*, which is called with nothing.
+
+    One for all of them: it would be a twentieth of what an idle actor takes.
+    """
+    return Recipe(model_class, declared_by)
 
 
 publish_names(globals(), ["IdleActor"])

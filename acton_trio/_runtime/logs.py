@@ -8,7 +8,7 @@ from typing import Final, final
 
 from .._base.util import name_of, publish_names
 from .._kernel.activity import current_activity
-from .._kernel.events import ActorStarted, ActorStopped
+from .._kernel.events import ActorStopped
 from .._kernel.instruments import Panel
 from .._kernel.surroundings import DeadLetter
 from .._supervision.events import (
@@ -51,10 +51,6 @@ class LoggingInstrument(Instrument):
     def __init__(self, logger: logging.Logger | None = None) -> None:
         """Write to *logger*; by default that is ``acton_trio``."""
         self.logger: logging.Logger = logger or logging.getLogger("acton_trio")
-
-    def actor_started(self, event: ActorStarted) -> None:
-        """Write it down."""
-        self.logger.debug("%s takes messages", event.actor)
 
     def actor_stopped(self, event: ActorStopped) -> None:
         """Write it down, without the traceback: what comes of it has that."""

@@ -19,10 +19,11 @@ from .._base.errors import ActorStoppedError, AskCycleError
 from .._base.ids import check_name, ern_of, type_id
 from .._base.util import name_of, shown
 from .._kernel.activity import current_activity, waiting_activity
-from .._kernel.cell import Cell, Recipe
+from .._kernel.cell import Cell
 from .._kernel.handle import ActorHandle
 from .._kernel.mailbox import Mailbox
 from .._kernel.options import StartOptions
+from .._kernel.recipe import Recipe
 from .._kernel.seat import Seat
 from .._kernel.spawner import Idle
 from .._kernel.statistics import RuntimeSnapshot
@@ -34,7 +35,7 @@ from .._policy.spec import ChildSpec
 from .._policy.strategies import Escalation, SupervisionStrategy
 from .._services.broker import Broker
 from .._supervision.supervisor import Supervisor
-from .builder import IdleActor, Plan
+from .builder import IdleActor, Plan, declared_by, recipe_for
 from .config import Config
 from .exposure import Exposure
 from .shutdown import Overseer, ShutdownReport
@@ -48,11 +49,20 @@ HandleT = TypeVar("HandleT", bound=ActorHandle)
 _DEFAULT_LIMIT: Final = RestartLimit()
 
 
+_USUAL_SPEC: Final = ChildSpec(restart_limit=_DEFAULT_LIMIT)
+
 _ALREADY_BUILT: Final = (
     "what runtime.new_actor returned has its arguments and options already.\n"
     "  correct: await idle.start()\n"
     "  correct: await handle.supervise(idle)"
 )
+
+
+def _spec_of(**supervision: Any) -> ChildSpec:
+    usual = all(
+        value is getattr(_USUAL_SPEC, name) for name, value in supervision.items()
+    )
+    return _USUAL_SPEC if usual else ChildSpec(**supervision)
 
 
 class Door(Protocol):
@@ -179,10 +189,13 @@ class RuntimeCore:
             if args or options:
                 raise TypeError(_ALREADY_BUILT)
             return await factory.start_under(supervisor)
-        plan = attrs.evolve(self._plan(factory, **options), must_be_declared=True)
+        plan = self._plan(factory, **options)
         build = typing.cast("Callable[..., object]", factory)
-        idle = IdleActor(partial(build, *args), plan, partial(place, self))
-        return await idle.start_under(supervisor)
+        if isinstance(factory, type) and not args:
+            recipe = recipe_for(factory)
+        else:
+            recipe = Recipe(partial(build, *args), declared_by)
+        return await place(self, supervisor, plan, recipe, ActorHandle)
 
     def new_actor(
         self,
@@ -235,7 +248,7 @@ class RuntimeCore:
             getattr(factory, "__name__", ""),
             mailbox_capacity,
             max_concurrency,
-            ChildSpec(**supervision),
+            _spec_of(**supervision),
             exposed_as=expose,
         )
 
@@ -296,6 +309,7 @@ class RuntimeCore:
             TypeError: If it has none of them, or one is asynchronous.
         """
         self.surroundings.panel.add(instrument)
+        self._stir()
 
     def remove_instrument(self, instrument: object) -> None:
         """Tell *instrument* nothing more, but the end of what it saw begin.
@@ -304,6 +318,11 @@ class RuntimeCore:
             KeyError: If it is not told anything, perhaps because it has raised.
         """
         self.surroundings.panel.remove(instrument)
+
+    def _stir(self) -> None:
+        """Have actors that are amid many messages tell of the next one."""
+        for seat in self.root.seats():
+            seat.mailbox.ring()
 
     async def shutdown_all(self) -> None:
         """Stop all actors, the last started first, and start no more.
@@ -416,8 +435,7 @@ async def place(
     name = plan.name or runtime.made_up_name(plan.stem, supervisor)
     path = supervisor.path_of(name)
     if supervisor.seat is None:
-        identifier = type_id("", time.time_ns() // 1_000_000, secrets.randbits(74))
-        ern = ern_of(name, identifier)
+        ern: str | Callable[[str], str] = _new_ern
     else:
         ern = f"{supervisor.seat.id}/{name}"
     panel = runtime.surroundings.panel
@@ -428,6 +446,11 @@ async def place(
         exposed_as = path if plan.exposed_as is True else plan.exposed_as
         await _expose_or_stop(runtime, exposed_as, handle)
     return handle
+
+
+def _new_ern(name: str) -> str:
+    milliseconds = time.time_ns() // 1_000_000
+    return ern_of(name, type_id("", milliseconds, secrets.randbits(74)))
 
 
 async def _expose_or_stop(runtime: RuntimeCore, name: str, handle: ActorHandle) -> None:

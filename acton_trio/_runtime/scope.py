@@ -115,6 +115,8 @@ class _House(Generic[RuntimeT]):
                 overseer,
                 self.panel,
             )
+            if surroundings.commons is not None:
+                services.start_soon(surroundings.commons.run, name="plain functions")
             household = Household(actors, partial(_announce, broker, self.panel))
             root = Supervisor("runtime", household, self._give_up)
             household.adopt = root.adopt

@@ -169,6 +169,8 @@ class Broker:
 
         If it does already it keeps what it has, under the new terms.
         """
+        if seat.subscriptions is None:
+            seat.subscriptions = {}
         known = seat.subscriptions.get(message_type)
         if known is not None:
             known.terms = terms
@@ -180,14 +182,14 @@ class Broker:
 
     def unsubscribe_actor(self, seat: Seat, message_type: type) -> None:
         """Have the actor in *seat* get no more of that type."""
-        subscription = seat.subscriptions.pop(message_type, None)
+        subscription = (seat.subscriptions or {}).pop(message_type, None)
         if subscription is not None:
             self._remove(message_type, seat)
             subscription.close()
 
     def forget(self, seat: Seat) -> None:
         """Call off all that the actor in *seat* has subscribed to: it is down."""
-        for message_type in [*seat.subscriptions]:
+        for message_type in [*(seat.subscriptions or ())]:
             self.unsubscribe_actor(seat, message_type)
 
     def _add(self, message_type: type, key: object, subscriber: _Subscriber) -> None:

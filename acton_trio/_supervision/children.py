@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Protocol, final
 
 import attrs
 import trio
 
-from .._kernel.cell import Cell, Recipe
+from .._kernel.cell import Cell
 from .._kernel.events import ActorStarted, ActorStopped
 from .._kernel.handle import ActorHandle
+from .._kernel.recipe import Recipe
 from .._kernel.seat import ActorState, Seat
 from .._kernel.spawner import Spawner
 from .._kernel.statistics import ActorSnapshot
@@ -39,6 +41,18 @@ class Keeper(Spawner, Protocol):
         """Hear that an incarnation of the child takes messages."""
         ...
 
+    def run(self, child: Child, cell: Cell) -> None:
+        """Have the task of an incarnation of the child begin."""
+        ...
+
+    def recall(self, child: Child) -> None:
+        """Call its next incarnation off, if one is waited for."""
+        ...
+
+    def comes_before(self, child: Child) -> bool:
+        """Return whether it is the turn of others yet to end."""
+        ...
+
     async def may_clean_up(self, child: Child) -> None:
         """Wait until it is its turn to run what is left of its life."""
         ...
@@ -59,7 +73,7 @@ class Keeper(Spawner, Protocol):
 
 
 @final
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)
 class Child:
     """One actor of a supervisor; lives as long as its seat.
 
@@ -75,9 +89,12 @@ class Child:
     number: int = attrs.field(default=0, init=False)
     """Tells the order in which the children of one supervisor were started."""
 
-    window: RestartWindow = attrs.field(init=False)
-    settled: trio.Event = attrs.field(factory=trio.Event, init=False)
-    """Set once it has started, or failed to."""
+    _window: RestartWindow | None = attrs.field(default=None, init=False)
+    _runs_since: float = attrs.field(default=math.inf, init=False)
+    is_settled: bool = attrs.field(default=False, init=False)
+    """Whether it has started, or failed to."""
+
+    _is_settled: trio.Event | None = attrs.field(default=None, init=False)
 
     start_failure: BaseException | None = attrs.field(default=None, init=False)
     """What its starter is told, if it did not start."""
@@ -108,17 +125,51 @@ class Child:
     spawner: Keeper | None = attrs.field(default=None, init=False)
     """Who runs the children of its incarnation, if it has or had any."""
 
-    def __attrs_post_init__(self) -> None:
-        self.window = RestartWindow(self.spec.restart_limit)
-        self.seat.restarts_in_window = self._restarts_in_window
+    @property
+    def window(self) -> RestartWindow:
+        """Its recent restarts."""
+        if self._window is None:
+            self._window = RestartWindow(self.spec.restart_limit)
+        return self._window
 
-    def _restarts_in_window(self) -> int:
-        return self.window.count(trio.current_time())
+    @property
+    def restarts_in_window(self) -> int:
+        """How often it was restarted lately, as its restart limit counts."""
+        return 0 if self._window is None else self._window.count(trio.current_time())
+
+    def next_backoff(self, chance: float) -> float | None:
+        """Count a restart, and return how long it waits; ``None``: one too many.
+
+        Args:
+            chance: From 0 to 1, for the jitter.
+        """
+        self.window.started(self._runs_since)
+        self._runs_since = math.inf
+        return self.window.next_backoff(trio.current_time(), chance)
+
+    def recall(self) -> None:
+        """Call the next incarnation off, if one is waited for."""
+        self.keeper.recall(self)
+
+    def settle(self) -> None:
+        """Note that it has started, or failed to."""
+        self.is_settled = True
+        if self._is_settled is not None:
+            self._is_settled.set()
+
+    async def wait_settled(self) -> None:
+        """Wait until it has started, or failed to.
+
+        Cancellation:
+            Only the waiting ends.
+        """
+        self._is_settled = trio.Event()
+        await self._is_settled.wait()
 
     @property
     def has_started(self) -> bool:
         """Whether it has started, and is not down."""
-        return self.settled.is_set() and self.start_failure is None
+        return self.is_settled and self.start_failure is None
 
     def as_sibling(self) -> Sibling[Child]:
         """Return what a plan for a restart has to know of it."""
@@ -163,12 +214,12 @@ class Child:
 
         A first start that an order to stop has overtaken is none.
         """
-        if self.settled.is_set():
+        if self.is_settled:
             self.seat.generation += 1
         elif self.keeper.is_closing or self.seat.stop_ordered:
             return
-        self.settled.set()
-        self.window.started(trio.current_time())
+        self.settle()
+        self._runs_since = trio.current_time()
         self.seat.enter(ActorState.RUNNING)
         panel, seat = self.seat.surroundings.panel, self.seat
         if panel.actor_started:
@@ -182,6 +233,15 @@ class Child:
         Whoever stops an actor a moment later does not make it another failure.
         """
         self.failed_late |= self.keeper.is_closing or self.seat.stop_ordered
+
+    def run(self, cell: Cell) -> None:
+        """Have the task of *cell* begin."""
+        self.keeper.run(self, cell)
+
+    @property
+    def comes_later(self) -> bool:
+        """Whether it is not its turn yet to run what is left of its life."""
+        return self.keeper.comes_before(self)
 
     async def may_clean_up(self) -> None:
         """Wait until it is its turn to run what is left of its life."""

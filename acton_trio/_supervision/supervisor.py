@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection
-from functools import partial
 from typing import Final, final
 
 import attrs
@@ -22,11 +21,13 @@ from .._base.errors import (
     SupervisionDepthError,
     UnknownChildError,
 )
+from .._kernel import pace
 from .._kernel.activity import Activity, waiting
-from .._kernel.cell import Cell, Recipe
+from .._kernel.cell import Cell
 from .._kernel.envelope import Envelope
 from .._kernel.handle import ActorHandle, seat_of
 from .._kernel.options import StartOptions
+from .._kernel.recipe import Recipe
 from .._kernel.seat import ActorState, Seat
 from .._kernel.spawner import Idle
 from .._kernel.statistics import ActorSnapshot
@@ -153,6 +154,7 @@ class Supervisor:
             The half-started actor is down before this leaves.
         """
         seat = seat_of(handle)
+        await pace.breathe(seat.surroundings.turns)
         if self.is_closing:
             detail = f"cannot start: {self.name} is stopping"
             raise ActorStoppedError(seat.name, detail)
@@ -162,9 +164,11 @@ class Supervisor:
         child = Child(seat, handle, recipe, spec, self)
         self._take(child, own_name(seat))
         self._spawn(child)
+        if child.is_settled:
+            return
         try:
             with waiting(seat):
-                await child.settled.wait()
+                await child.wait_settled()
         except BaseException:
             seat.cancel("its start was cancelled")
             with trio.CancelScope(shield=True):
@@ -178,7 +182,7 @@ class Supervisor:
     def _take(self, child: Child, name: str | None = None) -> None:
         self._roster.add(child, name)
         child.seat.supervisor = self.seat
-        child.seat.recall = partial(self._recall, child)
+        child.seat.holder = child
 
     def make_spawner(
         self, child: Child, fail: Callable[[BaseException], None], *, is_closing: bool
@@ -197,12 +201,16 @@ class Supervisor:
 
     def _spawn(self, child: Child) -> None:
         seat = child.seat
-        generation = seat.generation + child.settled.is_set()
+        generation = seat.generation + child.is_settled
         cell = Cell(seat, child.handle, child.recipe, generation, child)
         child.is_present, child.is_told = True, False
         seat.occupant = cell
-        nursery = self.household.nursery
-        nursery.start_soon(self._live, child, cell, name=f"actor {seat.name}")
+        cell.begin()
+
+    def run(self, child: Child, cell: Cell) -> None:
+        """Have the task of *cell* begin."""
+        name = f"actor {child.seat.name}"
+        self.household.nursery.start_soon(self._live, child, cell, name=name)
 
     async def _live(self, child: Child, cell: Cell) -> None:
         try:
@@ -265,7 +273,7 @@ class Supervisor:
 
     def _restart(self, child: Child) -> None:
         chance = random.random()  # noqa: S311 - jitter
-        backoff = child.window.next_backoff(trio.current_time(), chance)
+        backoff = child.next_backoff(chance)
         if backoff is None:
             self._escalate(child)
             return
@@ -292,7 +300,7 @@ class Supervisor:
         child.seat.enter(ActorState.RESTARTING)
         self._spawn(child)
 
-    def _recall(self, child: Child) -> None:
+    def recall(self, child: Child) -> None:
         """Call the next incarnation off, if one is waited for."""
         if not child.is_present and child.has_started:
             self._end(child)
@@ -305,7 +313,7 @@ class Supervisor:
         child.failure = failure
         child.start_failure = failure or stopped
         self._take_down(child, child.failure)
-        child.settled.set()
+        child.settle()
 
     def _end(self, child: Child, *, owned_by_supervisor: bool = False) -> None:
         self._take_down(child, child.failure)
@@ -323,7 +331,7 @@ class Supervisor:
         """Give *child* up, which has failed more often than its limit allows."""
         name, reason = child.seat.name, child.reason
         error = limit_error(child.window.limit, name, child.failure)
-        restarts = child.seat.restarts_in_window()
+        restarts = child.restarts_in_window
         self._take_down(child, error, ActorState.ESCALATED)
         news = SupervisionEscalated(self.name, name, reason, restarts, error)
         goes_on = self.spec.escalation is Escalation.NOTIFY_PARENT
@@ -396,7 +404,7 @@ class Supervisor:
         """Take no more children, and have none come back that is down now."""
         self.is_closing = True
         for child in reversed([*self._roster]):
-            self._recall(child)
+            self.recall(child)
 
     async def stop_all(self) -> None:
         """Stop the children one by one, the last started first.
@@ -418,12 +426,15 @@ class Supervisor:
         for child in reversed([*self._roster]):
             child.seat.cancel(reason)
 
+    def comes_before(self, child: Child) -> bool:
+        """Return whether, as all end at once, one that was started later is there."""
+        return self._is_cancelled and self._roster.last() not in {None, child}
+
     async def may_clean_up(self, child: Child) -> None:
         """Wait, when all end at once, for those that were started later."""
-        while self._is_cancelled:
+        while self.comes_before(child):
             last = self._roster.last()
-            if last is None or last is child:
-                return
+            assert last is not None
             await last.seat.wait_down()
 
     # --- telling

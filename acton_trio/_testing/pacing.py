@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Final, final
 
-import trio
-
 from .._kernel import pace
 
 __all__ = ["paced"]
@@ -33,6 +31,10 @@ class _Mood:
     def restart(self) -> None:
         """Do nothing: no message counts more than another."""
 
+    def allowance(self) -> int:
+        """Return whether one message more is handled before others have their turn."""
+        return int(not self.is_spent())
+
     def is_spent(self) -> bool:
         """Return whether others have their turn now."""
         return self._chance.random() < _SWITCHES
@@ -41,12 +43,6 @@ class _Mood:
 @contextmanager
 def paced(chance: random.Random) -> Generator[None, None, None]:
     """Have *chance* decide in this block when others have their turn."""
-
-    async def breathe() -> None:
-        if chance.random() < _SWITCHES:
-            await trio.lowlevel.checkpoint()
-        else:
-            await trio.lowlevel.checkpoint_if_cancelled()
-
-    with pace.changed(breathe, partial(_Mood, chance)):
+    turns = iter(lambda: int(chance.random() >= _SWITCHES), None)
+    with pace.changed(lambda: turns, partial(_Mood, chance)):
         yield

@@ -14,8 +14,8 @@ from .._base.ids import check_name
 from .._base.util import name_of, publish_names, shown
 from .._kernel.activity import Activity, current_activity
 from .._kernel.actor import Behaviour
-from .._kernel.cell import Recipe
 from .._kernel.handle import ActorHandle
+from .._kernel.recipe import Recipe
 from .._kernel.seat import Seat
 from .._messages.declare import Rejection, is_message, is_question
 from .._runtime.builder import Plan

@@ -5,7 +5,9 @@ Fields are written in the order in which they stand here.  One that is
 same, and is accepted only where any value is: in a payload.
 
 A payload is `msgspec.Raw`, bytes in the format of the frame around it, so that
-it is encoded once, and decoded once, when its type is known.
+it is encoded once, and decoded once, when its type is known.  Where that is
+known from the start, it need not be looked at twice: see `bodies.ReadRequest`
+and `Request.reply`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, final
 
 import msgspec
 from msgspec import UNSET
@@ -18,6 +18,7 @@ _SUBSCRIPTIONS: Final = frozenset({FrameType.SUBSCRIBE, FrameType.UNSUBSCRIBE})
 _QUESTIONS: Final = _SUBSCRIPTIONS | {FrameType.REQUEST, FrameType.DISCOVER}
 
 
+@final
 class Malformed(msgspec.Struct, frozen=True):
     """A body that cannot be used; the connection is none the worse for it."""
 

@@ -27,6 +27,11 @@ class TokenBucket:
         self._tokens = self._burst
         self._since = now
 
+    @property
+    def has_token(self) -> bool:
+        """Whether there was one left when the last one was taken."""
+        return self._tokens >= 1
+
     def take(self, now: float) -> float:
         """Take a token; return 0, or the seconds until there is one to be taken."""
         gained = (now - self._since) * self._rate

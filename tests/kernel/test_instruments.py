@@ -589,10 +589,7 @@ async def test_normal_life_is_logged_for_those_who_want_it(
         await runtime.start(Adder, name="adder")
 
     assert {each.levelname for each in caplog.records} == {"DEBUG"}
-    assert [each.getMessage() for each in caplog.records][:2] == [
-        "adder takes messages",
-        "adder was started under runtime",
-    ]
+    assert caplog.records[0].getMessage() == "adder was started under runtime"
 
 
 async def test_logger_can_be_another(caplog: pytest.LogCaptureFixture) -> None:

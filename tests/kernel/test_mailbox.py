@@ -12,8 +12,11 @@ from hypothesis import given, strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio._kernel.actor import Behaviour
 from acton_trio._kernel.envelope import Ask, Envelope, Result
+from acton_trio._kernel.handlers import make_handler
 from acton_trio._kernel.mailbox import Mailbox
+from acton_trio.instruments import MessageBegan
 from acton_trio.testing import open_test_runtime
 
 
@@ -254,7 +257,7 @@ def test_gaps_of_withdrawn_messages_take_bounded_memory() -> None:
         envelope = ask_for(str(number))
         mailbox.put_nowait(envelope)
         mailbox.give_up(envelope)
-        longest = max(longest, len(mailbox._queue))
+        longest = max(longest, len(mailbox.queue))
 
     assert len(mailbox) == 1
     assert longest < 100
@@ -275,7 +278,10 @@ def test_withdrawn_message_is_not_kept_alive_for_long() -> None:
 
 
 OPERATIONS = st.lists(
-    st.tuples(st.sampled_from(["put", "line up", "take", "give up"]), st.integers(0, 9))
+    st.tuples(
+        st.sampled_from(["put", "bare", "line up", "take", "give up", "look"]),
+        st.integers(0, 9),
+    )
 )
 
 
@@ -285,32 +291,104 @@ def test_mailbox_behaves_as_a_queue_with_a_line_before_it(
 ) -> None:
     """Whatever is put in, taken and withdrawn, order and room are a plain queue's."""
     mailbox = Mailbox("pad", capacity)
-    model: deque[Envelope] = deque()
+    mailbox.serve(
+        Behaviour({Note: make_handler(Note, take_note, exclusive=True, where="")})
+    )
+    model: deque[Envelope | Note] = deque()
     names: Iterator[int] = iter(range(10**6))
     for operation, index in operations:
+        envelope, note = ask_for(str(next(names))), Note(str(next(names)))
         if operation == "put":
-            envelope = ask_for(str(next(names)))
             if len(model) >= capacity:
                 with pytest.raises(acton.MailboxFullError):
                     mailbox.put_nowait(envelope)
             else:
                 mailbox.put_nowait(envelope)
                 model.append(envelope)
+        elif operation == "bare" and mailbox.put_bare(note):
+            assert len(model) < capacity
+            model.append(note)
         elif operation == "line up":
-            envelope = ask_for(str(next(names)))
             mailbox.line_up(envelope)
             model.append(envelope)
         elif operation == "take" and model:
-            assert mailbox.head() is model[0]
-            assert mailbox.take() is model.popleft()
+            assert is_that(mailbox.head(), model[0])
+            assert is_that(mailbox.take(), model.popleft())
         elif operation == "give up" and index < len(model):
-            envelope = model[index]
-            mailbox.give_up(envelope)
-            model.remove(envelope)
+            given_up = model[index]
+            if isinstance(given_up, Envelope):
+                mailbox.give_up(given_up)
+                model.remove(given_up)
+        elif operation == "look":
+            queued = list(model)[:capacity]
+            assert all(map(is_that, mailbox.queued(), queued))
+            assert len(mailbox.queued()) == len(queued)
 
         assert len(mailbox) == min(len(model), capacity)
-        assert mailbox.head() is (model[0] if model else None)
 
-        assert mailbox.queued() == list(model)[:capacity]
+    left = mailbox.empty()
+    assert len(left) == min(len(model), capacity)
+    assert all(map(is_that, left, model))
 
-    assert mailbox.empty() == list(model)[:capacity]
+
+def is_that(envelope: Envelope | None, thing: Envelope | Note) -> bool:
+    """Return whether what was put in is what has come out."""
+    return envelope is thing or (envelope is not None and envelope.message is thing)
+
+
+def take_note(_model: object, _note: Note) -> None:
+    """Do nothing."""
+
+
+async def test_message_with_nothing_beside_it_is_queued_bare(
+    autojump_clock: MockClock,
+) -> None:
+    """Plain code's messages need no envelope, unless somebody looks in."""
+    async with acton.open_runtime() as runtime:
+        handle = await runtime.start(Pad)
+        handle.send_nowait(Note("first"))
+        queue = handle._seat.mailbox.queue
+        handle.send_nowait(Note("bare"))
+        assert queue[-1] == Note("bare")
+        runtime.add_instrument(Ears())
+        handle.send_nowait(Note("looked at"))
+        assert isinstance(queue[-1], Envelope)
+
+
+async def test_instrument_added_by_a_plain_function_hears_of_the_next_message(
+    autojump_clock: MockClock,
+) -> None:
+    """An actor that is amid many messages tells of them from then on."""
+    ears = Ears()
+    async with acton.open_runtime() as runtime:
+        handle = await runtime.start(Host, runtime, ears)
+        for number in range(5):
+            handle.send_nowait(Note(str(number)))
+    assert ears.heard == ["Note"] * 3
+
+
+class Ears:
+    """Listens."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def message_began(self, event: MessageBegan) -> None:
+        """Note what kind it is."""
+        self.heard.append(event.message_type)
+
+
+@acton.actor
+class Host:
+    """Lets somebody listen at its second message."""
+
+    runtime: acton.Runtime
+    ears: Ears
+    count: int = 0
+
+    @acton.mutate_on
+    def note(self, _note: Note) -> None:
+        """Count."""
+        self.count += 1
+        if self.count == 2:
+            self.runtime.add_instrument(self.ears)

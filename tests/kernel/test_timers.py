@@ -386,7 +386,7 @@ async def test_repeated_send_has_one_message_in_line(autojump_clock: MockClock) 
             rate = handle.send_every(10, Tick(2))
             delay = handle.send_every(10, Tick(3), acton.Cadence.FIXED_DELAY)
             await trio.sleep(35)
-            assert len(handle._seat.mailbox._line) == len(timetable) == 2
+            assert len(handle._seat.mailbox.line) == len(timetable) == 2
             assert (rate.deliveries, delay.deliveries) == (0, 0)
             assert rate.due_at == delay.due_at == 10
         assert (rate.due_at, delay.due_at) == (40, 45)

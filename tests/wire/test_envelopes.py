@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typing
+
 import msgspec
 import pytest
 from hypothesis import given, strategies as st
@@ -9,6 +11,7 @@ from msgspec import UNSET, Raw
 
 from acton_trio._base.errors import SerializationError
 from acton_trio._base.formats import Format
+from acton_trio._wire import envelopes
 from acton_trio._wire.answers import ActorEntry, Capabilities
 from acton_trio._wire.bodies import decode_body, encode_body, frame_type_of
 from acton_trio._wire.codes import NO_REPLY_TEXT, ErrorCode
@@ -22,6 +25,7 @@ from acton_trio._wire.envelopes import (
     StreamItem,
     Subscribe,
     Unsubscribe,
+    is_request,
 )
 from acton_trio._wire.frames import Frame, FrameType
 from acton_trio._wire.malformed import Malformed
@@ -330,3 +334,15 @@ def test_answer_that_is_no_refusal() -> None:
     """An error about something else refuses nothing."""
     assert refusal_of(idle_farewell()) is None
     assert refusal_of(ASK.failure(ErrorCode.CONNECTION_LIMIT_REACHED, "")) is None
+
+
+class _Read(Request, frozen=True):
+    """A request that somebody else has read."""
+
+
+def test_request_is_told_from_all_other_bodies() -> None:
+    """Also one of a class that is not known here."""
+    assert {*typing.get_args(Body)} - envelopes._OTHERS == {Request}
+    assert is_request(ASK)
+    assert is_request(_Read("r1", "a", "Ping"))
+    assert not is_request(HEARTBEAT)

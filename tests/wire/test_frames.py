@@ -119,6 +119,19 @@ def test_decoder_given_garbage_holds_less_than_a_frame(chunks: list[bytes]) -> N
         assert decoder.buffered < MAX_HEADER_SIZE + 30
 
 
+def test_decoder_keeps_of_a_chunk_what_is_no_frame_yet() -> None:
+    """A connection that has nothing to say for a while takes no room."""
+    decoder = FrameDecoder()
+    decoder.receive_data(HEARTBEAT * 1000 + HEARTBEAT[:3])
+    drain(decoder)
+    begun = len(decoder._buffer)
+    decoder.receive_data(HEARTBEAT[3:])
+    drain(decoder)
+
+    assert begun == 3
+    assert len(decoder._buffer) == 0
+
+
 def test_decoder_that_is_never_drained_forgets_what_was_taken() -> None:
     """Being always one frame behind does not make it hold all of them."""
     decoder = FrameDecoder()

@@ -515,6 +515,7 @@ async def test_row_08_failed_handler_is_named_by_its_exception_only(
         assert name in answer["error"]
         assert b"secret" not in data
         assert b"Traceback" not in data
+        await wait_all_tasks_blocked()
         assert "secret text" in caplog.text
 
 

@@ -13,6 +13,8 @@ from .._messages.schema import schema_of
 from .._runtime.exposure import Exposure
 from .._wire.envelopes import ActorEntry, Discover, Response
 from .config import IpcConfig
+from .flusher import Flusher
+from .poller import Poller
 from .pushes import Pushes
 from .reading import RequestReader
 from .statistics import Counters
@@ -36,6 +38,12 @@ class Host:
 
     turns: Turns = attrs.field(factory=Turns, init=False)
     """Whose frames are dealt with next."""
+
+    poller: Poller | None = attrs.field(default=None, init=False)
+    """Who listens to plain sockets, if anybody can."""
+
+    flusher: Flusher = attrs.field(factory=Flusher, init=False)
+    """Who writes to them what is not written at once."""
 
     reader: RequestReader = attrs.field(init=False)
     """Reads the requests of all of them."""

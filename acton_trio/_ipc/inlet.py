@@ -14,12 +14,10 @@ from .._wire.connection import Connection
 from .._wire.envelopes import Request
 from .._wire.events import NEED_DATA, Event, NeedData, Received
 from .._wire.malformed import Malformed
+from .ears import CHUNK, Ear, Hear, Heard
 from .turns import Share
 
-__all__ = ["Inlet", "Told"]
-
-# As much as one wake-up may bring, and as much as is kept for later; in bytes.
-_CHUNK: Final = 65536
+__all__ = ["Inlet", "Next", "Told"]
 
 # What a frame that is kept for later counts for at least: as an object it takes
 # more than its bytes do; in bytes.
@@ -37,7 +35,7 @@ Next: TypeAlias = Event | Literal[NeedData.NEED_DATA]
 class Inlet:
     """What a peer says; lives as long as its connection."""
 
-    _stream: trio.abc.ReceiveStream
+    _ear: Ear
     _connection: Connection
     _share: Share
     _silence: Callable[[], float]
@@ -56,6 +54,10 @@ class Inlet:
     """What was read before its time, in order."""
 
     _kept_size: int = attrs.field(default=0, init=False)
+    _rest: int = attrs.field(default=0, init=False)
+    """How many bytes have come and are not taken yet."""
+
+    _has_ended: bool = attrs.field(default=False, init=False)
     _haste: float = attrs.field(default=math.inf, init=False)
     """How long it may take until anything comes, in seconds."""
 
@@ -64,42 +66,46 @@ class Inlet:
 
     _frame_due: float = attrs.field(default=math.inf, init=False)
     _reading: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _looks_up_at: float = attrs.field(default=math.inf, init=False)
+    """When it will be seen whether the time is up."""
 
     # --- events
 
-    async def next_event(self) -> Next:
-        """Return what the peer says next, when it is its turn.
+    @property
+    def has_more(self) -> bool:
+        """Whether something has come that is not taken yet, or the end."""
+        return self._rest > 0 or self._has_ended or bool(self._kept)
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether something has come, and it is not the peer's turn."""
+        return not self._share.is_due and bool(self._rest or self._kept)
+
+    def next_event(self) -> Next:
+        """Take what the peer says next.
 
         Raises:
             BadHeaderError: If that is not of this protocol.
-
-        Cancellation:
-            Nothing is lost.
         """
         if not self._kept:
-            return (await self.next_frame())[0]
-        await self._share.wait()
+            return self.next_frame()[0]
         self._share.charge(1)
         event, size = self._kept.popleft()
         self._kept_size -= size
         return event
 
-    async def next_frame(self) -> tuple[Next, int]:
-        """Return what comes next in the stream, whatever is kept, and its size.
+    def next_frame(self) -> tuple[Next, int]:
+        """Take what comes next in the stream, whatever is kept; and tell its size.
 
         Raises:
             BadHeaderError: If that is not of this protocol.
-
-        Cancellation:
-            Nothing is lost.
         """
-        size = self._connection.buffered
-        if size:
-            await self._share.wait()
         event = self._connection.next_event()
-        size -= self._connection.buffered
-        if event is not NEED_DATA:
-            self._share.charge(1, size)
+        if event is NEED_DATA:
+            return event, 0
+        rest = self._connection.buffered
+        size, self._rest = self._rest - rest, rest
+        self._share.charge(1, size)
         return event, size
 
     def put_back(self, event: Told) -> None:
@@ -111,7 +117,7 @@ class Inlet:
         size = max(size, _LEAST_KEPT)
         self._kept.append((event, size))
         self._kept_size += size
-        return self._kept_size < _CHUNK
+        return self._kept_size < CHUNK
 
     def withdraw(self, correlation_id: str) -> Received | None:
         """Take a request back that is kept; return it, if there is one of that id."""
@@ -133,19 +139,25 @@ class Inlet:
         self._kept.clear()
         self._kept_size = 0
 
-    # --- bytes
+    # --- time
 
     def expect_frame(self) -> None:
         """Give the peer time for its next frame: all of it, not each part."""
         self._has_begun = False
         self._frame_due = trio.current_time() + (self._silence() or math.inf)
 
-    def _note_beginning(self) -> None:
+    def note_beginning(self) -> None:
         """Give the peer less time, if it may be silent for longer than amid a frame."""
-        if self._connection.buffered and not self._has_begun:
+        if self._rest and not self._has_begun:
             self._has_begun = True
             due = trio.current_time() + (self._frame_time or math.inf)
             self._frame_due = min(self._frame_due, due)
+        # If it is later than it was, that is seen at the time that it was.
+        if self._frame_due < self._looks_up_at:
+            self._look_up_at(self._frame_due)
+
+    def _look_up_at(self, due: float) -> None:
+        self._looks_up_at = self._reading.deadline = due
 
     def excuse(self, seconds: float) -> None:
         """Give the peer more time: nobody has listened to it for *seconds*."""
@@ -155,45 +167,65 @@ class Inlet:
         """Take what has come, and wait *seconds* at most for anything more."""
         self._haste = seconds
         due = trio.current_time() + seconds
-        self._reading.deadline = min(self._reading.deadline, due)
+        self._look_up_at(min(self._looks_up_at, due))
 
     def leave(self) -> None:
         """Have no more be read."""
         self.is_leaving = True
         self._reading.cancel(reason="the listener is closing")
 
-    async def receive(self) -> bool:
-        """Read more; return whether anything came before the time was up.
+    def _is_time_up(self) -> bool:
+        now = trio.current_time()
+        if now < self._frame_due:
+            return False
+        if self._rest:
+            return True
+        # Who waits for an answer, or has just had one, need not say anything.
+        since = min(self._waited_until(), now)
+        self._frame_due = since + (self._silence() or math.inf)
+        return self._frame_due <= now
 
-        The end of the stream is something, too.
+    # --- bytes
+
+    async def listen(self, hear: Hear) -> bool:
+        """Have *hear* deal with what comes, until it has had enough.
+
+        The end of the stream is something to be heard, too.
+
+        Returns:
+            Whether there is anything to be done: otherwise the time was up.
 
         Cancellation:
             No byte is lost.
         """
-        self._note_beginning()
+        self.note_beginning()
         while not self.is_leaving:
             due = min(self._frame_due, trio.current_time() + self._haste)
+            self._looks_up_at = due
             with trio.CancelScope(deadline=due) as self._reading:
-                await self.receive_some()
+                await self._ear.listen(hear)
                 return True
-            if self._haste < math.inf or self._connection.buffered:
+            if self._ear.is_behind:
+                return True
+            if self._haste < math.inf or self._is_time_up():
                 break
-            # Who waits for an answer, or has just had one, need not say anything.
-            since = min(self._waited_until(), trio.current_time())
-            due = since + (self._silence() or math.inf)
-            if due <= trio.current_time():
-                break
-            self._frame_due = due
         return False
 
-    async def receive_some(self) -> None:
+    async def receive(self) -> None:
         """Read more, as long as it takes; the end of the stream counts.
 
         Cancellation:
             No byte is lost.
         """
-        try:
-            data = await self._stream.receive_some(_CHUNK)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            data = b""
-        self._connection.receive_data(bytes(data))
+        await self._ear.listen(self._hear_once)
+
+    def _hear_once(self, data: bytes | None) -> Heard:
+        assert data is not None
+        self.take_in(data)
+        return Heard.ENOUGH
+
+    def take_in(self, data: bytes) -> None:
+        """Have *data* be what has come; ``b""`` is the end."""
+        self._has_ended = not data
+        self._connection.receive_data(data)
+        self._rest = self._connection.buffered

@@ -12,7 +12,9 @@ import trio
 
 from .._base.util import publish_names
 from .credentials import PeerCredentials
+from .doors import door_of
 from .host import Host
+from .poller import Poller, open_poller
 from .reception import Reception
 from .session import FAREWELL_SECONDS
 from .statistics import ListenerStatistics, ShutdownResult
@@ -151,12 +153,13 @@ class IpcListener:
             Connections are closed at once; what is in flight is given up.
         """
         try:
-            with self._scope:
+            with self._scope, open_poller(self._host.turns) as poller:
                 async with trio.open_nursery() as nursery:
-                    turns = self._host.turns
-                    nursery.start_soon(turns.run, name="ipc listener: turns")
+                    self._start_helpers(nursery, poller)
                     welcoming = partial(
-                        trio.serve_listeners, self._reception.welcome, list(listeners)
+                        trio.serve_listeners,
+                        self._reception.welcome,
+                        [door_of(each) for each in listeners],
                     )
                     await nursery.start(welcoming, name="ipc listener: accepting")
                     self._tell("READY=1")
@@ -164,6 +167,14 @@ class IpcListener:
         finally:
             self._announce_the_end()
             self._is_down.set()
+
+    def _start_helpers(self, nursery: trio.Nursery, poller: Poller | None) -> None:
+        host = self._host
+        nursery.start_soon(host.turns.run, name="ipc listener: turns")
+        if poller is not None:
+            host.poller = poller
+            nursery.start_soon(poller.run, name="ipc listener: listening")
+            nursery.start_soon(host.flusher.run, name="ipc listener: writing")
 
 
 publish_names(globals(), __all__, "acton_trio.ipc")

@@ -3,6 +3,9 @@
 A cancelled ``send_all`` may have written half a frame, and two at once are an
 error: so nobody writes but the outbox's own task, and all others only put
 something in.
+
+Where a stream can also be written to without waiting, that is done instead, as
+long as it takes everything: then nobody else has to wake up.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import Final, final
 import attrs
 import trio
 
-__all__ = ["Outbox"]
+__all__ = ["Outbox", "Shortcut"]
 
 # As much as one write of a busy connection; with more than this unread, a peer
 # that goes on asking has to wait.  In bytes.
@@ -31,6 +34,21 @@ _PIECE: Final = 32768
 
 
 @final
+@attrs.frozen(eq=False)
+class Shortcut:
+    """A way to write to the same stream without waiting."""
+
+    send_nowait: Callable[[bytes], int]
+    """Sends what can be sent at once, and returns how many bytes that was."""
+
+    flush_soon: Callable[[Outbox], None]
+    """Has an outbox flushed, and handed over if that was not enough."""
+
+    write: Callable[[], None]
+    """Has `Outbox.run` called, if it is not running."""
+
+
+@final
 @attrs.define(eq=False)
 class Outbox:
     """Frames on their way to a stream; lives as long as the connection."""
@@ -38,6 +56,9 @@ class Outbox:
     _stream: trio.abc.SendStream
     _write_timeout: float = math.inf
     """How long the peer may take to read a piece, in seconds."""
+
+    _shortcut: Shortcut | None = None
+    """If there is any, whoever has put something in has it flushed."""
 
     _frames: list[bytes] = attrs.field(factory=list[bytes], init=False)
     _written: list[Callable[[], None]] = attrs.field(
@@ -52,6 +73,11 @@ class Outbox:
         factory=trio.lowlevel.ParkingLot, init=False
     )
     _bell: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _is_handed_over: bool = attrs.field(init=False)
+    """Whether the rest is for `run` to write."""
+
+    def __attrs_post_init__(self) -> None:
+        self._is_handed_over = self._shortcut is None
 
     def put(self, frame: bytes, written: Callable[[], None] | None = None) -> None:
         """Have *frame* written after those put in before.
@@ -68,7 +94,43 @@ class Outbox:
         self.size += len(frame)
         if written is not None:
             self._written.append(written)
-        self._bell.set()
+        if self._is_handed_over:
+            self._bell.set()
+
+    def flush(self) -> None:
+        """Write at once what is put in, if the stream takes it; what is left, soon.
+
+        If there is no way to do that, it was left to `run` before.
+        """
+        if self._is_handed_over or not self._frames:
+            return
+        assert self._shortcut is not None
+        data = self._gathered()
+        sent = self._shortcut.send_nowait(data)
+        self.size -= sent
+        if sent < len(data):
+            self._frames.append(data[sent:])
+            self.flush_soon()
+        else:
+            written, self._written = self._written, []
+            for callback in written:
+                callback()
+        if self._waiting:
+            self._waiting.unpark_all()
+
+    def flush_soon(self) -> None:
+        """Have what is put in written, together with what else will have been by then."""
+        if not self._is_handed_over and self._frames:
+            assert self._shortcut is not None
+            self._shortcut.flush_soon(self)
+
+    def hand_over(self) -> None:
+        """Have what is left written by `run`: the stream does not take it at once."""
+        if not self._is_handed_over and self._frames:
+            assert self._shortcut is not None
+            self._is_handed_over = True
+            self._bell.set()
+            self._shortcut.write()
 
     def withdraw(self, frame: bytes) -> bool:
         """Take *frame* back; return whether nothing of it was written."""
@@ -81,8 +143,10 @@ class Outbox:
         return False
 
     def close(self) -> None:
-        """Have `run` return once all that was put in is written."""
+        """Have all that was put in be written, and then `run` return."""
         self._is_closing = True
+        self.flush()
+        self.hand_over()
         self._bell.set()
 
     def break_off(self) -> None:
@@ -147,6 +211,8 @@ class Outbox:
                 return
             if self._frames:
                 self._bell.set()
+            else:
+                self._is_handed_over = self._shortcut is None
 
     def _gathered(self) -> bytes:
         # Nobody else may hold it: the peer may take its time, and then be idle.

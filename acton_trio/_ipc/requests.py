@@ -119,6 +119,11 @@ class Requests:
         self._now = trio.lowlevel.current_clock().current_time
 
     @property
+    def are_pending(self) -> bool:
+        """Whether an actor still has one of them to settle."""
+        return bool(self._pending)
+
+    @property
     def has_room(self) -> bool:
         """Whether fewer are in flight than one peer may have."""
         return self.in_flight < self._limits.max_in_flight

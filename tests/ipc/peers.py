@@ -7,10 +7,11 @@ would not see them.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
-from typing import Any, Final, NamedTuple, final
+from typing import Any, Final, NamedTuple, TypeAlias, final
 
 import attrs
 import msgspec
@@ -341,6 +342,46 @@ class Peer:
 
 
 @final
+class SocketDoor(trio.abc.Listener[trio.abc.Stream]):
+    """Accepts one end of each pair of sockets that it makes; in virtual time, too."""
+
+    def __init__(self, held: ExitStack) -> None:
+        self._held = held
+        self._memory = MemoryListener()
+        self.connect_in_lockstep = self._memory.connect_in_lockstep
+        self.admit = self._memory.admit
+
+    def connect(self) -> trio.abc.HalfCloseableStream:
+        """Return the client's end of a new connection; it is closed with what is held."""
+        ours, theirs = socket.socketpair()
+        self._held.enter_context(ours)
+        self.admit(trio.SocketStream(trio.socket.from_stdlib_socket(theirs)))
+        return trio.SocketStream(trio.socket.from_stdlib_socket(ours))
+
+    async def accept(self) -> trio.abc.Stream:
+        """Wait for the server's end of a connection."""
+        return await self._memory.accept()
+
+    async def aclose(self) -> None:
+        """Accept no more."""
+        await self._memory.aclose()
+
+
+Door: TypeAlias = MemoryListener | SocketDoor
+
+
+@final
+@attrs.define
+class Transport:
+    """What connections are made of; in memory, if nothing else is said."""
+
+    new_door: Callable[[], Door] = MemoryListener
+
+
+TRANSPORT: Final = Transport()
+
+
+@final
 @attrs.define
 class World:
     """A runtime with the service, and a listener in memory."""
@@ -349,7 +390,7 @@ class World:
     handle: acton.ActorHandle
     service: Service
     listener: acton.ipc.IpcListener
-    door: MemoryListener
+    door: Door
 
     def peer(self) -> Peer:
         """Return a new connection."""
@@ -377,7 +418,7 @@ async def open_world(
             handle = await runtime.start(
                 lambda: service, name="service", expose=True, **options
             )
-            door = MemoryListener()
+            door = TRANSPORT.new_door()
             serve = partial(
                 acton.ipc.serve, runtime, [door], config=config, authorize=authorize
             )

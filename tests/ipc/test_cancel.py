@@ -13,6 +13,8 @@ import acton_trio as acton
 
 from .peers import CANCEL, END, UNLIMITED, open_world
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 NARROW: Final = acton.ipc.IpcConfig(limits=acton.ipc.IpcLimits(max_in_flight=1))
 """There is room for one request."""
 
@@ -154,6 +156,7 @@ async def test_fault_is_answered_though_there_is_no_room(
     async with open_world(NARROW) as w:
         peer = w.peer()
         await peer.request("1", "Nap", {"seconds": 9})
+        await wait_all_tasks_blocked()
         await peer.request("2", "SetValue", {"value": 2})
         await peer.write(b"GET / HTTP/1.1\r\n\r\n")
         words, end = await peer.answer(), await peer.read_frame()
@@ -172,6 +175,7 @@ async def test_peer_that_leaves_where_there_is_no_room_is_noticed(
     async with open_world(NARROW) as w:
         peer = w.peer()
         await peer.request("1", "Nap", {"seconds": 9})
+        await wait_all_tasks_blocked()
         await peer.request("2", "SetValue", {"value": 2}, expects_reply=False)
         await peer.request("3", "SetValue", {"value": 3}, expects_reply=False)
         await peer.stream.aclose()
@@ -214,6 +218,7 @@ async def test_cancel_frame_does_not_take_a_message_back(
         await peer.request("2", "SetValue", {"value": 2}, expects_reply=False)
         await peer.say(CANCEL, {"correlation_id": "2"})
         answers = [await peer.answer() for _ in range(2)]
+        await wait_all_tasks_blocked()
 
         assert all(each["success"] for each in answers)
         assert w.service.values == [2]

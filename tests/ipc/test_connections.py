@@ -19,6 +19,8 @@ from .peers import (
     open_world,
 )
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 IpcConfig, IpcLimits = acton.ipc.IpcConfig, acton.ipc.IpcLimits
 IpcTimeouts = acton.ipc.IpcTimeouts
 

@@ -27,6 +27,8 @@ from .peers import (
     open_world,
 )
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 SET_VALUE = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "SetValue",

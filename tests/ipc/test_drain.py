@@ -13,6 +13,8 @@ from acton_trio.testing import MemoryListener
 
 from .peers import END, HEARTBEAT, Peer, World, open_world
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 IpcConfig, IpcShutdown = acton.ipc.IpcConfig, acton.ipc.IpcShutdown
 Result = acton.ipc.ShutdownResult
 

@@ -24,6 +24,8 @@ from .peers import (
     open_world,
 )
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 
 @pytest.mark.parametrize(
     ("message_type", "more", "kind", "expected"),

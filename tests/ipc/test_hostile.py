@@ -11,6 +11,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from .peers import open_world
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 JSON_DEEP = b'{"correlation_id":"deep","payload":' + b"[" * 100_000
 
 

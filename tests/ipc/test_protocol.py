@@ -15,6 +15,8 @@ import acton_trio as acton
 
 from .peers import ERROR, HEARTBEAT, MESSAGEPACK, RESPONSE, frame, open_world
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 IpcEnvelope, IpcResponse = acton.ipc.IpcEnvelope, acton.ipc.IpcResponse
 protocol = acton.ipc.protocol
 GOOD = {"correlation_id": "r1", "success": True, "payload": {"value": 7}}

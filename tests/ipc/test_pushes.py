@@ -14,6 +14,8 @@ from acton_trio.testing import open_ipc_pair
 
 from .peers import ERROR, HEARTBEAT, MESSAGEPACK, RESPONSE, Peer, World, open_world
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 IpcConfig, IpcLimits = acton.ipc.IpcConfig, acton.ipc.IpcLimits
 IpcTimeouts = acton.ipc.IpcTimeouts
 

@@ -12,6 +12,8 @@ import acton_trio as acton
 
 from .peers import CANCEL, DISCOVER, ERROR, HEARTBEAT, REQUEST, Peer, frame, open_world
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 IpcConfig, IpcRateLimit = acton.ipc.IpcConfig, acton.ipc.IpcRateLimit
 IpcLimits = acton.ipc.IpcLimits
 

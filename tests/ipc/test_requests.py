@@ -23,6 +23,8 @@ from .peers import (
     open_world,
 )
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 IpcConfig, IpcTimeouts = acton.ipc.IpcConfig, acton.ipc.IpcTimeouts
 CLOSED_TEXT = "I/O error: Recipient channel is closed"
 

@@ -11,6 +11,8 @@ import acton_trio as acton
 
 from .peers import SetValue, open_world
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 IpcConfig, IpcLimits = acton.ipc.IpcConfig, acton.ipc.IpcLimits
 
 

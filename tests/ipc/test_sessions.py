@@ -10,6 +10,8 @@ import acton_trio as acton
 
 from .peers import UNLIMITED, open_world
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 IpcConfig, IpcLimits = acton.ipc.IpcConfig, acton.ipc.IpcLimits
 
 

@@ -54,6 +54,8 @@ from .offices import (
 )
 from .rows import row
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 IpcConfig, IpcLimits = acton.ipc.IpcConfig, acton.ipc.IpcLimits
 IpcRateLimit, IpcTimeouts = acton.ipc.IpcRateLimit, acton.ipc.IpcTimeouts
 
@@ -209,6 +211,7 @@ async def test_row_02_messages_of_one_connection_keep_their_order(
             )
         for _ in range(90):
             await peer.answer()
+        await wait_all_tasks_blocked()
 
         assert w.service.values == list(range(90))
 
@@ -506,6 +509,7 @@ async def test_row_08_failed_handler_is_named_by_its_exception_only(
         await peer.request("r", message_type, payload)
         data = await peer.read_bytes()
         answer = json.loads(data[7:])
+        await wait_all_tasks_blocked()
 
         assert answer["error_code"] == "HANDLER_FAILED"
         assert name in answer["error"]

@@ -34,6 +34,8 @@ from .offices import (
 )
 from .rows import row
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 IpcConfig, IpcRateLimit = acton.ipc.IpcConfig, acton.ipc.IpcRateLimit
 
 

@@ -45,6 +45,8 @@ from .offices import (
 )
 from .rows import row
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 IpcConfig, IpcLimits = acton.ipc.IpcConfig, acton.ipc.IpcLimits
 IpcRateLimit = acton.ipc.IpcRateLimit
 

@@ -30,6 +30,8 @@ from .offices import (
 )
 from .rows import row
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 IpcAccess, IpcConfig = acton.ipc.IpcAccess, acton.ipc.IpcConfig
 IpcLimits, IpcRateLimit = acton.ipc.IpcLimits, acton.ipc.IpcRateLimit
 
@@ -479,7 +481,7 @@ async def test_rule_8_peer_that_may_not_connect_is_told_so_and_closed(
     """A stream in memory has nobody behind it, who is not among those allowed."""
     config = IpcConfig(access=IpcAccess(allow_uids=(0, 12345)))
     async with open_world(config) as w:
-        peer = w.peer()
+        peer = Peer(w.door.connect_in_lockstep())
         await peer.say_no_more()
         cid, code, _ = await read_error(peer)
 

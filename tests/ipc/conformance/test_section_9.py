@@ -33,6 +33,8 @@ from .offices import (
 )
 from .rows import row
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 IpcConfig, IpcLimits = acton.ipc.IpcConfig, acton.ipc.IpcLimits
 IpcTimeouts = acton.ipc.IpcTimeouts
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import (
     AbstractContextManager,
     asynccontextmanager,
-    contextmanager,
     nullcontext,
 )
+from functools import partial
+from types import TracebackType
 from typing import Any, Final, TypeVar, final
 
 import attrs
@@ -61,6 +62,39 @@ class _AnyRequest(RequestMessage[Any]):
 
 class _AnyStreamRequest(StreamRequest[Any]):
     """The same for each reply of a stream."""
+
+
+@final
+class _UsualPatience:
+    """Waits in its block as long as the caller will, or else for 30 seconds.
+
+    Not by a generator: Ctrl-C amid that would leave trio with a scope that is not
+    closed, and a program that says so instead of ending.
+    """
+
+    __slots__ = ("_scope", "_timed_out")
+
+    def __init__(self, timed_out: Callable[[], AskError]) -> None:
+        self._timed_out = timed_out
+        self._scope: trio.CancelScope | None = None
+
+    @trio.lowlevel.enable_ki_protection
+    def __enter__(self) -> None:
+        if trio.current_effective_deadline() == math.inf:
+            self._scope = trio.move_on_after(DEFAULT_TIMEOUT)
+            self._scope.__enter__()
+
+    @trio.lowlevel.enable_ki_protection
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._scope is not None:
+            self._scope.__exit__(kind, error, traceback)
+            if self._scope.cancelled_caught:
+                raise self._timed_out()
 
 
 @final
@@ -275,16 +309,9 @@ class Calls:
 
     # --- how long it may take
 
-    @contextmanager
-    def _patience(self, target: str, of: type | str) -> Generator[None, None, None]:
+    def _patience(self, target: str, of: type | str) -> _UsualPatience:
         """Wait in the block as long as the caller will, or else for 30 seconds."""
-        if trio.current_effective_deadline() < math.inf:
-            yield
-            return
-        with trio.move_on_after(DEFAULT_TIMEOUT):
-            yield
-            return
-        raise self._timed_out(target, of)
+        return _UsualPatience(partial(self._timed_out, target, of))
 
     def _timed_out(self, target: str, of: type | str) -> AskError:
         where = self._line.whereabouts()

@@ -110,6 +110,8 @@ class Dialogue:
             self._outgoing.put_now(self._connection.send(body))
             self._spoke_at = trio.current_time()
 
+    # Ctrl-C comes while it waits, and not amid what it has read for others as well.
+    @trio.lowlevel.enable_ki_protection
     async def ask(
         self, question: Request | Discover | Subscribe, patience: float = math.inf
     ) -> Answer:

@@ -11,6 +11,7 @@ import trio
 
 from .._base.util import name_of, publish_names, shown
 from .._policy.cadence import Beat
+from .activity import NO_HEADERS
 from .envelope import Envelope
 from .mailbox import Mailbox
 
@@ -66,6 +67,11 @@ class Timer:
 
     # Made for the first who waits: hardly anybody does.
     _news: trio.lowlevel.ParkingLot | None = attrs.field(default=None, init=False)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether nothing travels with the message."""
+        return self.sender is None and self.headers is NO_HEADERS
 
     def next_envelope(self) -> Envelope:
         """Return what is to be put in the mailbox this time."""

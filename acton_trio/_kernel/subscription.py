@@ -86,6 +86,10 @@ class ActorSubscription:
         Returns:
             What to wait for, if there is something.
         """
+        may_be_bare = sender is None and self.terms.delivery is Delivery.BLOCK
+        if may_be_bare and self._mailbox.put_bare(message):
+            self._accepted += 1
+            return None
         if self._mailbox.is_closed or not self._makes_room(waits=waits):
             self._dropped += 1
             return None

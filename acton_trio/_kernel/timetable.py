@@ -135,7 +135,11 @@ class Timetable:
             budget.left -= 1
 
     def _send(self, timer: Timer) -> None:
-        mailbox, envelope = timer.mailbox, timer.next_envelope()
+        mailbox = timer.mailbox
+        if timer.is_bare and mailbox.put_bare(timer.message):
+            self._delivered(timer)
+            return
+        envelope = timer.next_envelope()
         if mailbox.has_room:
             mailbox.line_up(envelope)
         else:

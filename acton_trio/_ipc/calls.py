@@ -81,7 +81,7 @@ class _UsualPatience:
     @trio.lowlevel.enable_ki_protection
     def __enter__(self) -> None:
         if trio.current_effective_deadline() == math.inf:
-            self._scope = trio.move_on_after(DEFAULT_TIMEOUT)
+            self._scope = trio.CancelScope(relative_deadline=DEFAULT_TIMEOUT)
             self._scope.__enter__()
 
     @trio.lowlevel.enable_ki_protection

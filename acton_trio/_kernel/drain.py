@@ -107,8 +107,9 @@ class Drain:
                 result = function(model, message)
             except BaseException as error:  # noqa: BLE001, ASYNC103 - to its owner
                 self._failed(Envelope(message), error)
-                continue
-            tally.handled += 1
+                result = None
+            else:
+                tally.handled += 1
             if result is not None:
                 rest = self._rest_of(Envelope(message), result)
         budget.left = left

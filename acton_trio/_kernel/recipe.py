@@ -43,7 +43,7 @@ class Recipe:
         newborn = Newborn(copy_context())
         try:
             newborn.context.run(self._make, newborn)
-        except BaseException as error:  # noqa: BLE001 - whoever runs it raises it again
+        except BaseException as error:  # noqa: BLE001, ASYNC103 - whoever runs it raises it again
             newborn.failure = error
         return newborn
 

@@ -18,6 +18,7 @@ from .declarations import declared_error_handlers, declared_handlers
 from .handlers import ErrorTable, Handler, HandlerTable, positional_parameters
 
 __all__ = [
+    "NO_BEHAVIOUR",
     "Behaviour",
     "Hook",
     "HookName",
@@ -107,6 +108,10 @@ class Behaviour:
             error_handlers,
             {**self.hooks, **other.hooks},
         )
+
+
+NO_BEHAVIOUR: Final = Behaviour()
+"""That of an actor that is not built yet: it does nothing."""
 
 
 def before_start(method: F) -> F:

@@ -69,6 +69,7 @@ class Addressee:
             The message was not put in, and will not be.
         """
         seat = self._seat
+        # As `pace.breathe` does, whose own coroutine would be a tenth of the send.
         if next(seat.surroundings.turns):
             await trio.lowlevel.checkpoint_if_cancelled()
         else:
@@ -196,9 +197,7 @@ class Addressee:
             ask.abandon(envelope)
             return trio.lowlevel.Abort.SUCCEEDED
 
-        activity = current_activity.get()
-        if activity is not None and activity.is_background:
-            activity = None
+        activity = waiting_activity()
         if activity is not None:
             self._refuse_cycle(envelope, activity)
             activity.waits.append(envelope)

@@ -36,7 +36,7 @@ from collections.abc import (
 )
 from contextvars import Context
 from functools import partial
-from typing import Any, Final, TypeVarTuple, final
+from typing import Any, TypeVarTuple, final
 
 import attrs
 import trio
@@ -44,7 +44,7 @@ import trio
 from .._base.errors import ActorStoppedError
 from .._base.util import name_of, note, shown
 from .activity import NO_HEADERS, Activity, current_activity
-from .actor import Behaviour, Hook
+from .actor import NO_BEHAVIOUR, Behaviour, Hook
 from .background import Background
 from .dispatcher import Dispatcher
 from .handle import ActorHandle
@@ -63,9 +63,6 @@ __all__ = ["Cell"]
 Ts = TypeVarTuple("Ts")
 
 
-_NO_BEHAVIOUR: Final = Behaviour()
-
-
 @final
 @attrs.define(eq=False, weakref_slot=False)
 class Cell:
@@ -82,7 +79,7 @@ class Cell:
     """What ended it, as it was raised; empty after a normal end."""
 
     has_started: bool = attrs.field(default=False, init=False)
-    _behaviour: Behaviour = attrs.field(default=_NO_BEHAVIOUR, init=False)
+    _behaviour: Behaviour = attrs.field(default=NO_BEHAVIOUR, init=False)
     _model: object = attrs.field(default=None, init=False)
     _context: Context | None = attrs.field(default=None, init=False)
     """What its factory ran in, and its task will."""

@@ -22,7 +22,7 @@ from .._base.errors import ActorStoppedError
 from .._base.patience import MailboxFullError
 from .._base.util import never
 from .activity import Activity, Sleeper
-from .actor import Behaviour
+from .actor import NO_BEHAVIOUR, Behaviour
 from .envelope import Envelope, Result
 from .gates import GATES, may_enter
 from .instruments import QUIET, Panel
@@ -39,7 +39,6 @@ _NO_CONTROL: Final[deque[Envelope]] = deque(maxlen=0)
 _NO_LINE: Final = Line()
 _NOBODY: Final[frozenset[Activity]] = frozenset()
 _NO_TALLY: Final = Tally()
-_NO_BEHAVIOUR: Final = Behaviour()
 
 
 @final
@@ -97,7 +96,7 @@ class Mailbox:
         default=None, init=False
     )
     _lookout: Lookout | None = attrs.field(default=None, init=False)
-    behaviour: Behaviour = attrs.field(default=_NO_BEHAVIOUR, init=False)
+    behaviour: Behaviour = attrs.field(default=NO_BEHAVIOUR, init=False)
     # Who waits for the bell: the actor's task, or whoever has it begin.
     _parked: trio.lowlevel.Task | Sleeper | None = attrs.field(default=None, init=False)
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
-from servers.desk import HEADER, Confirmation, Order, Request, Response
+from servers.desk import (
+    HEADER,
+    Confirmation,
+    Order,
+    Request,
+    Response,
+    done_with,
+)
 
 __all__ = ["ORDER", "Replies", "confirmed", "order", "request", "response"]
 
@@ -55,14 +62,5 @@ class Replies:
         if not data:
             raise EOFError
         data = self._rest + data if self._rest else data
-        found: list[Response] = []
-        start, end = 0, len(data)
-        while end - start >= HEADER.size:
-            body = start + HEADER.size
-            after = body + HEADER.unpack_from(data, start)[0]
-            if after > end:
-                break
-            found.append(response(data[body:after]))
-            start = after
-        self._rest = data[start:]
+        found, self._rest = done_with(data, response)
         return found

@@ -11,8 +11,9 @@ import signal
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -26,11 +27,14 @@ __all__ = [
     "answer",
     "answers",
     "confirm",
+    "done_with",
     "listening_socket",
     "report_ready",
     "socket_path",
     "work",
 ]
+
+T = TypeVar("T")
 
 HEADER: Final = struct.Struct(">IBBB")
 """Length of the body, version, type and format."""
@@ -113,16 +117,21 @@ def answer(body: bytes | memoryview) -> bytes:
 
 def answers(data: bytes) -> tuple[list[bytes], bytes]:
     """Return the answers to all whole frames, and the bytes of the last one."""
-    replies: list[bytes] = []
+    return done_with(data, answer)
+
+
+def done_with(data: bytes, do: Callable[[bytes], T]) -> tuple[list[T], bytes]:
+    """Return what *do* makes of the body of each whole frame, and what is left."""
+    done: list[T] = []
     start, end = 0, len(data)
     while end - start >= HEADER.size:
         body = start + HEADER.size
         after = body + HEADER.unpack_from(data, start)[0]
         if after > end:
             break
-        replies.append(answer(data[body:after]))
+        done.append(do(data[body:after]))
         start = after
-    return replies, data[start:]
+    return done, data[start:]
 
 
 def socket_path() -> str:

@@ -81,6 +81,7 @@ SERVERS: Final = (
     Peer("uvloop Protocol", python("servers.asyncio_protocol", "uvloop"), ("uvloop",)),
     Peer("uvloop streams", python("servers.asyncio_streams", "uvloop"), ("uvloop",)),
     Peer("trio naive", python("servers.trio_naive")),
+    Peer("trio pump", python("servers.trio_pump")),
     Peer(ECHO, Program(("echo",)), programs=("cc",)),
 )
 

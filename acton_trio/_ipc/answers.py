@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET, Raw, UnsetType
 
@@ -81,7 +81,7 @@ def reply_of(
 
 
 def plain_answer_of(
-    request: Request, message: object, value: object, registry: MessageRegistry
+    request: Request, message: object, value: Any, registry: MessageRegistry
 ) -> Response | None:
     """Return the answer that *value*, a reply to *message*, is written along with.
 
@@ -95,7 +95,7 @@ def plain_answer_of(
     if not codec.native or value is UNSET:
         return None
     name = _name_for(type(value), registry) if is_named else UNSET
-    return request.reply(cast("Raw", value), name)
+    return request.reply(value, name)
 
 
 def _name_for(cls: type, registry: MessageRegistry) -> str:

@@ -190,15 +190,18 @@ class Hearing:
     def _take_request(self, event: Told) -> None:
         """Hand a request on, or answer why not."""
         version, body_format = event.version, event.format
-        answer: Body | None = self._admission.refusal(_correlation_id_of(event))
-        if answer is None and type(event) is Malformed:
-            answer = event.answer()
-        if answer is not None:
+        if type(event) is Malformed:
+            answer = self._admission.refusal(event.correlation_id) or event.answer()
+            assert answer is not None
             self._requests.turn_away(answer, version, body_format)
             return
         assert type(event) is Received
         assert is_request(event.body)
-        self._requests.take(event.body, version, body_format)
+        refusal = self._admission.refusal(event.body.correlation_id)
+        if refusal is None:
+            self._requests.take(event.body, version, body_format)
+        else:
+            self._requests.turn_away(refusal, version, body_format)
 
     def _take_other(self, event: Told) -> None:
         """Answer what is no request, if anything is due to it."""
@@ -308,14 +311,6 @@ def _is_request(event: Told) -> bool:
         return is_request(event.body)
     assert type(event) is Malformed
     return event.frame_type is FrameType.REQUEST
-
-
-def _correlation_id_of(event: Told) -> str:
-    if type(event) is Received:
-        assert is_request(event.body)
-        return event.body.correlation_id
-    assert type(event) is Malformed
-    return event.correlation_id
 
 
 def _unwritable(answer: Body, error: Exception) -> Response:

@@ -30,6 +30,10 @@ Next: TypeAlias = Event | Literal[NeedData.NEED_DATA]
 """What comes next, or that there is nothing yet."""
 
 
+def _clock() -> Callable[[], float]:
+    return trio.lowlevel.current_clock().current_time
+
+
 @final
 @attrs.define(eq=False)
 class Inlet:
@@ -58,6 +62,8 @@ class Inlet:
     """How many bytes have come and are not taken yet."""
 
     _has_ended: bool = attrs.field(default=False, init=False)
+    # What `trio.current_time` asks, once it has found it.
+    _now: Callable[[], float] = attrs.field(factory=_clock, init=False)
     _haste: float = attrs.field(default=math.inf, init=False)
     """How long it may take until anything comes, in seconds."""
 
@@ -144,7 +150,7 @@ class Inlet:
     def expect_frame(self) -> None:
         """Give the peer time for its next frame: all of it, not each part."""
         self._has_begun = False
-        self._frame_due = trio.current_time() + (self._silence() or math.inf)
+        self._frame_due = self._now() + (self._silence() or math.inf)
 
     def note_beginning(self) -> None:
         """Give the peer less time, if it may be silent for longer than amid a frame."""

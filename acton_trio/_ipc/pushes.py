@@ -119,6 +119,11 @@ class PushSubscriptions:
         """What the peer has subscribed to, in the order in which it did."""
         return self._names.keys()
 
+    @property
+    def are_any(self) -> bool:
+        """Whether the peer has subscribed to anything."""
+        return bool(self._names)
+
     def add(self, names: Iterable[str]) -> None:
         """Subscribe to *names* as well, known or not.
 

@@ -18,7 +18,7 @@ from .._base.formats import Format
 from .._kernel.envelope import Result
 from .._wire.codes import STREAM_TARGET_BUSY_TEXT, ErrorCode
 from .._wire.envelopes import Body, Request
-from .answers import Failure, Reply, failure_of, plain_answer_of, reply_of
+from .answers import Failure, Reply, failure_of, reply_of
 from .exchange import FOREVER_MS
 from .host import Host
 
@@ -67,19 +67,6 @@ class Question(msgspec.Struct, eq=False):
             SerializationError: If it cannot travel.
         """
         return reply_of(message, value, self.host.exposure.registry, self.format)
-
-    def plain_answer(self, message: object, value: object) -> Body | None:
-        """Return the answer that *value*, a reply to *message*, is written along with.
-
-        ``None``, if there is no such answer: then `answers` has one, or several.
-
-        Raises:
-            SerializationError: If it cannot travel.
-        """
-        if self.request.expects_stream:
-            return None
-        registry = self.host.exposure.registry
-        return plain_answer_of(self.request, message, value, registry)
 
     def answers(
         self, message: object, result: Result, *, had_items: bool

@@ -44,6 +44,7 @@ from .._wire.codes import (
 )
 from .._wire.envelopes import Body, Request
 from .admission import Admission
+from .answers import plain_answer_of
 from .config import IpcLimits
 from .exchange import milliseconds_left
 from .host import Host
@@ -89,9 +90,15 @@ class Requests:
 
     _host: Host
     _writer: Writer
+    _pending: dict[Envelope, Question]
+    """What actors still have to settle; whoever made it only looks at it."""
+
     _exposure: Exposure = attrs.field(init=False)
     _counters: Counters = attrs.field(init=False)
     _limits: IpcLimits = attrs.field(init=False)
+    _most: int = attrs.field(init=False)
+    """How many of them may be in flight."""
+
     admission: Admission = attrs.field(init=False)
     """Whether they are looked at."""
 
@@ -106,27 +113,19 @@ class Requests:
     _departures: trio.lowlevel.ParkingLot = attrs.field(
         factory=trio.lowlevel.ParkingLot, init=False
     )
-    # What actors still have to settle.
-    _pending: dict[Envelope, Question] = attrs.field(
-        factory=dict[Envelope, Question], init=False
-    )
 
     def __attrs_post_init__(self) -> None:
         self._exposure = self._host.exposure
         self._counters = self._host.counters
         self._limits = self._host.config.limits
+        self._most = self._limits.max_in_flight
         self.admission = Admission(self._host)
         self._now = trio.lowlevel.current_clock().current_time
 
     @property
-    def are_pending(self) -> bool:
-        """Whether an actor still has one of them to settle."""
-        return bool(self._pending)
-
-    @property
     def has_room(self) -> bool:
         """Whether fewer are in flight than one peer may have."""
-        return self.in_flight < self._limits.max_in_flight
+        return self.in_flight < self._most
 
     async def wait_room(self) -> None:
         """Wait until there is room for one more.
@@ -143,13 +142,14 @@ class Requests:
         Nothing is built of one that is refused, or has to wait: its bytes take less
         room.
         """
-        if self.in_flight < self._limits.max_in_flight and self.admission.is_open:
+        if self.in_flight < self._most and self.admission.is_open:
             return self._host.reader.read(body, body_format)
         return None
 
     def take(self, request: Request, version: int, body_format: Format) -> None:
         """Hand *request* to the actor it names, or answer why not."""
-        self._count()
+        self.in_flight += 1
+        self._counters.in_flight_requests += 1
         timeout_ms = self._timeout_of(request)
         question = Question(request, version, body_format, timeout_ms, self._host)
         handle, message = self._exposure.find(request.target), message_of(request)
@@ -167,7 +167,8 @@ class Requests:
             # Nobody waits for this one: it came when the end had begun.
             self._writer.send(answer, version, body_format)
             return
-        self._count()
+        self.in_flight += 1
+        self._counters.in_flight_requests += 1
         self._writer.send(answer, version, body_format, self._wrote_one)
 
     def never_mind(self, request: Request, version: int, body_format: Format) -> None:
@@ -257,14 +258,15 @@ class Requests:
         seat: Seat,
         chain: tuple[str, ...],
     ) -> None:
+        name, now = type(envelope.message).__name__, self._now()
         settled = partial(self._settled, question, envelope)
-        name = name_of(type(envelope.message))
-        ask = Ask(seat.name, name, settled, self._now(), chain=chain)
+        envelope.ask = ask = Ask(seat.name, name, settled, now, chain=chain)
         if isinstance(envelope.message, StreamRequest):
             write = partial(self._pass_on, question, envelope)
             ask.outlet = Outlet(write, self._writer.wait_calm)
-        envelope.ask = ask
-        envelope.deadline = self._host.patience.watch(envelope, question.seconds)
+        elif not question.request.expects_stream:
+            ask.replied = partial(self._replied, question, envelope)
+        envelope.deadline = self._host.patience.watch(envelope, question.seconds, now)
         self._pending[envelope] = question
         if not self._post(question, envelope, seat):
             self._undo(envelope)
@@ -308,6 +310,21 @@ class Requests:
             return False
         return True
 
+    def _replied(self, question: Question, envelope: Envelope, value: object) -> None:
+        self._undo(envelope)
+        request, registry = question.request, self._exposure.registry
+        try:
+            answer = plain_answer_of(request, envelope.message, value, registry)
+            if answer is not None:
+                self._writer.send(
+                    answer, question.version, question.format, self._wrote_one
+                )
+                return
+        except (LocalProtocolError, SerializationError, TypeError):
+            # Whatever the matter is, it is found on the longer way.
+            pass
+        self._settled(question, envelope, outcome.Value(value))
+
     def _settled(self, question: Question, envelope: Envelope, result: Result) -> None:
         self._undo(envelope)
         assert envelope.ask is not None
@@ -315,10 +332,6 @@ class Requests:
         # Not `isinstance`: they have an abstract base, which is asked at length.
         if type(result) is outcome.Error:
             _log_failure(result.error, envelope)
-        elif not had_items and self._has_replied(
-            question, envelope.message, result.value
-        ):
-            return
         try:
             *first, last = question.answers(
                 envelope.message, result, had_items=had_items
@@ -332,21 +345,6 @@ class Requests:
                 _log.exception("the answer to %s cannot be written", name)
             last = question.error(error)
         self._answer(question, last)
-
-    def _has_replied(self, question: Question, message: object, value: object) -> bool:
-        """Write a reply all at once; return whether that was to be had.
-
-        If not, whatever the matter is, it is found on the longer way.
-        """
-        try:
-            answer = question.plain_answer(message, value)
-            if answer is None:
-                return False
-            version, body_format = question.version, question.format
-            self._writer.send(answer, version, body_format, self._wrote_one)
-        except (LocalProtocolError, SerializationError, TypeError):
-            return False
-        return True
 
     def _refuse(self, question: Question, code: ErrorCode, text: str) -> None:
         self._answer(question, question.refusal(code, text))
@@ -366,15 +364,11 @@ class Requests:
 
     # --- counting
 
-    def _count(self) -> None:
-        self.in_flight += 1
-        self._counters.in_flight_requests += 1
-
     def _wrote_one(self) -> None:
         self._uncount(1)
 
     def _uncount(self, number: int) -> None:
-        had_room = self.has_room
+        had_room = self.in_flight < self._most
         self.in_flight -= number
         if not self.in_flight:
             self.answered_at = self._now()

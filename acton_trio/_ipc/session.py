@@ -14,9 +14,8 @@ from typing import final
 import attrs
 import trio
 
-from .._base.formats import Format
+from .._kernel.envelope import Envelope
 from .._wire.connection import Connection
-from .._wire.envelopes import Request
 from .._wire.states import Role
 from .ears import Ear, SocketEar, ear_at
 from .encryption import is_encrypted
@@ -26,6 +25,7 @@ from .host import Host
 from .inlet import Inlet
 from .outbox import Outbox, Shortcut
 from .pushes import PushSubscriptions
+from .questions import Question
 from .requests import Requests
 from .turns import Share
 from .voice import Voice
@@ -56,7 +56,6 @@ class Session:
         connection = Connection(
             Role.SERVER,
             max_message_size=limits.max_message_size,
-            read_request=self._read_request,
         )
         share = Share(host.turns)
         self._ear = ear = ear_at(self._stream, host.poller, share)
@@ -68,8 +67,10 @@ class Session:
         self._outbox = Outbox(
             self._stream, timeouts.write_timeout or math.inf, shortcut
         )
-        voice = Voice(connection, self._outbox, lambda: requests.are_pending)
-        self._requests = requests = Requests(host, voice)
+        pending = dict[Envelope, Question]()
+        voice = Voice(connection, self._outbox, pending)
+        self._requests = requests = Requests(host, voice, pending)
+        connection.read_request = requests.read
         self._subscriptions = PushSubscriptions(
             host.pushes, limits.push_buffer_size, voice.push
         )
@@ -142,12 +143,9 @@ class Session:
 
     def _silence(self) -> float:
         timeouts = self._host.config.timeouts
-        if self._subscriptions.names:
+        if self._subscriptions.are_any:
             return timeouts.subscription_read_timeout
         return timeouts.read_timeout
-
-    def _read_request(self, body: bytes, body_format: Format) -> Request | None:
-        return self._requests.read(body, body_format)
 
     # --- writing
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import final
 
 import attrs
@@ -23,8 +23,8 @@ class Voice:
 
     _connection: Connection
     _outbox: Outbox
-    _is_more_due: Callable[[], bool]
-    """Tells whether an answer is still to come."""
+    _due: Collection[object]
+    """What is still to be answered."""
 
     gathers: bool = attrs.field(default=False, init=False)
     """Whether what is said now is written later: `flush` is going to be called."""
@@ -70,7 +70,7 @@ class Voice:
             return
         # The last answer that is due has nothing to wait for: it goes at once, and
         # with it those before.  It may well be the only one.
-        if self._is_more_due():
+        if self._due:
             outbox.flush_soon()
         else:
             outbox.flush()

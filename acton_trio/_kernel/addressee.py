@@ -187,7 +187,8 @@ class Addressee:
         """
         if not isinstance(request, Request):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not be checked
             raise TypeError(not_a_request(request))
-        seat, now = self._seat, trio.current_time()
+        seat = self._seat
+        now = seat.surroundings.now()
         task = trio.lowlevel.current_task()
         ask = Ask(seat.name, type(request).__name__, task, now)
         envelope = self._question(request, ask)

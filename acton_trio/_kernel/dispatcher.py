@@ -92,7 +92,8 @@ class Dispatcher:
         mailbox = self.seat.mailbox
         mailbox.need_queue()
         self._plain = Activity(self.seat.name, self.incarnation.handle)
-        self._drain = Drain(mailbox, self.model, self.behaviour, self._plain, self)
+        now = self.seat.surroundings.now
+        self._drain = Drain(mailbox, self.model, self.behaviour, self._plain, self, now)
         self._panel = mailbox.panel
         self._tally = mailbox.tally
 

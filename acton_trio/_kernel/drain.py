@@ -9,17 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from types import NoneType
+from types import CoroutineType, NoneType
 from typing import Any, Final, Protocol, final
 
 import attrs
-import trio
 
 from .activity import NO_HEADERS, Activity, current_activity
 from .actor import Behaviour
 from .envelope import Envelope
 from .gates import GATES
-from .handlers import Handler, is_coroutine
+from .handlers import Handler, Work
 from .mailbox import Mailbox
 from .pace import Budget
 from .tally import Tally
@@ -70,6 +69,9 @@ class Drain:
     """Who acts meanwhile: one for all, as they cannot wait."""
 
     hands: Hands
+    _now: Callable[[], float]
+    """Tells the time on trio's clock."""
+
     _tally: Tally = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -110,7 +112,7 @@ class Drain:
                 result = None
             else:
                 tally.handled += 1
-            if result is not None:
+            if type(result) is CoroutineType:
                 rest = self._rest_of(Envelope(message), result)
         budget.left = left
         if kind in functions:
@@ -127,14 +129,15 @@ class Drain:
             return None
         handler = self.behaviour.handlers.get(type(envelope.message))
         is_ours = handler is not None and handler.is_plain
-        if handler is None or not is_ours or not self.hands.may_begin(envelope):
+        may_begin = not GATES or self.hands.may_begin(envelope)
+        if handler is None or not is_ours or not may_begin:
             mailbox.has_rung = True
             return None
         return self.call(handler, mailbox.take())
 
     def call(self, handler: Handler, envelope: Envelope) -> Rest | None:
         """Have *handler*, a plain function, handle what is in *envelope*."""
-        if envelope.deadline < math.inf and envelope.deadline <= trio.current_time():
+        if envelope.deadline < math.inf and envelope.deadline <= self._now():
             self.hands.expire(envelope)
             return None
         self.hands.latest, activity = handler, self.activity
@@ -154,7 +157,8 @@ class Drain:
         else:
             self._tally.handled += 1
             ask = envelope.ask
-            rest = None if result is None else self._rest_of(envelope, result)
+            is_done = type(result) is not CoroutineType
+            rest = None if is_done else self._rest_of(envelope, result)
             if rest is None and ask is not None:
                 answer(ask, handler, result, self._tally)
         if watch is not None:
@@ -166,9 +170,7 @@ class Drain:
         self.activity.message_type = None
         return rest
 
-    def _rest_of(self, envelope: Envelope, result: object) -> Rest | None:
-        if not is_coroutine(result):
-            return None
+    def _rest_of(self, envelope: Envelope, result: Work) -> Rest:
         # What is still to be awaited counts when that has ended.
         self._tally.handled -= 1
         handler = self.behaviour.handlers[type(envelope.message)]

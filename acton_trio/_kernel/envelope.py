@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol, final
 import attrs
 import outcome
 import trio
+from trio.lowlevel import Task
 
 from .._base.patience import AskTimeoutError
 from .activity import NO_HEADERS, Activity
@@ -61,7 +62,7 @@ class Ask:
     request: str
     """Type of the request."""
 
-    _waiter: Callable[[Result], None] | trio.lowlevel.Task | None
+    _waiter: Callable[[Result], None] | Task | None
     """Who takes the result; nobody once there was one, or nobody wants it."""
 
     since: float = 0.0
@@ -72,6 +73,9 @@ class Ask:
 
     chain: tuple[str, ...] = ()
     """If it came from another process: those there and beyond who wait for it."""
+
+    replied: Callable[[object], None] | None = None
+    """Who takes the reply, if the waiter had rather not have it in an outcome."""
 
     value: Any = attrs.field(default=None, init=False)
     """The reply, for a task that waits: an outcome would cost as much as a message."""
@@ -97,7 +101,7 @@ class Ask:
         waiter, self._waiter = self._waiter, None
         if waiter is None:
             return False
-        if isinstance(waiter, trio.lowlevel.Task):
+        if type(waiter) is Task:
             trio.lowlevel.reschedule(waiter, result)
         else:
             waiter(result)
@@ -106,11 +110,15 @@ class Ask:
     def reply(self, value: object) -> None:
         """Deliver *value*, as `settle` does."""
         waiter = self._waiter
-        if isinstance(waiter, trio.lowlevel.Task):
+        # Not `isinstance`: the class has an abstract base, which is asked at length.
+        if type(waiter) is Task:
             self._waiter, self.value = None, value
             trio.lowlevel.reschedule(waiter)
-        else:
+        elif waiter is None or self.replied is None:
             self.settle(outcome.Value(value))
+        else:
+            self._waiter = None
+            self.replied(value)
 
     def fail(self, error: BaseException) -> bool:
         """Deliver *error*, and return whether anybody was waiting for it."""

@@ -311,10 +311,10 @@ class Mailbox:
         queue = self.queue
         while queue:
             first = queue[0]
-            envelope = first if isinstance(first, Envelope) else self.enveloped(first)
-            queue[0] = envelope
-            if envelope.place is self:
-                return envelope
+            if type(first) is not Envelope:
+                first = queue[0] = self.enveloped(first)
+            if first.place is self:
+                return first
             queue.popleft()
             self._gaps -= 1
         return None

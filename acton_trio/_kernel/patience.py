@@ -78,16 +78,20 @@ class Patience:
         self._wake_by(due)
 
     def watch(
-        self, envelope: Envelope, seconds: float, after: float | None = None
+        self,
+        envelope: Envelope,
+        seconds: float,
+        now: float,
+        after: float | None = None,
     ) -> float:
         """Time the ask of *envelope* out in *seconds*; return when that is.
 
         Args:
             envelope: What is watched.
             seconds: How long it may still wait.
+            now: From when on, on trio's clock.
             after: How long that is in all, if it was asked before.
         """
-        now = trio.current_time()
         if seconds == self.seconds and after is None:
             self.watch_usual(envelope, now)
             return envelope.deadline
@@ -128,8 +132,8 @@ class Patience:
         """
         assert envelope.ask is not None
         if envelope not in self._watched and envelope not in self._usual:
-            asked = envelope.ask.since
-            self.watch(envelope, 0, after=trio.current_time() - asked)
+            asked, now = envelope.ask.since, trio.current_time()
+            self.watch(envelope, 0, now, after=now - asked)
 
     def defer(self, ask: Ask) -> None:
         """Note that the reply to *ask* may come when its handler is long gone."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import attrs
+import trio
 
 from .._base.util import publish_names
 from .._messages.declare import message
@@ -81,6 +82,10 @@ def _new_commons() -> Commons | None:
     return Commons() if pace.may_share_a_task() else None
 
 
+def _clock() -> Callable[[], float]:
+    return trio.lowlevel.current_clock().current_time
+
+
 def _new_turns() -> Iterator[int]:
     # Looked up now, as a test may have put something else there.
     return pace.new_turns()
@@ -116,6 +121,9 @@ class Surroundings:
 
     commons: Commons | None = attrs.field(factory=_new_commons, init=False)
     """Where actors take their steps that need no task of their own."""
+
+    now: Callable[[], float] = attrs.field(factory=_clock, init=False)
+    """What `trio.current_time` asks, once it has found it: that takes two calls more."""
 
     turns: Iterator[int] = attrs.field(factory=_new_turns, init=False)
     """Tells each send whether others have their turn: at 0."""

@@ -202,8 +202,9 @@ async def open_scope(
             with trio.CancelScope(shield=True):
                 await house.is_ready.wait()
             if house.runtime is None:
-                # The house has not stood up: what it raised comes this way.
-                await trio.sleep_forever()
+                # The house has not stood up.  If it was cancelled, so is this.
+                await trio.lowlevel.checkpoint_if_cancelled()
+                _raise_together(house.failures, errors)
             assert house.runtime is not None
             try:
                 with house.body:

@@ -65,17 +65,16 @@ class Connection:
         role: Which side this is.
         max_message_size: Largest body accepted, in bytes; by default 1 MiB
             for a server and 16 MiB for a client.
-        read_request: Reads requests, unless it leaves that to the connection.
     """
 
     __slots__ = (
         "_decoder",
         "_fault",
-        "_read_request",
         "_receives",
         "_role",
         "_sends",
         "_state",
+        "read_request",
     )
 
     def __init__(
@@ -83,13 +82,14 @@ class Connection:
         role: Role,
         *,
         max_message_size: int | None = None,
-        read_request: ReadRequest | None = None,
     ) -> None:
         limit = _DEFAULT_LIMITS[role] if max_message_size is None else max_message_size
         self._role: Final = role
         self._decoder: Final = FrameDecoder(limit)
         self._receives: Final = RECEIVES[role]
-        self._read_request: Final = read_request
+        self.read_request: ReadRequest | None = None
+        """Reads requests, unless it leaves that to the connection."""
+
         self._fault: BadHeaderError | None = None
         self._state = State.OPEN
         self._sends = SENDS[role][State.OPEN]
@@ -154,7 +154,7 @@ class Connection:
             return self._need_data()
         if frame.type not in self._receives:
             return Ignored(frame.type)
-        body = decode_body(frame, self._read_request)
+        body = decode_body(frame, self.read_request)
         # To ask a struct what it is an instance of costs as much as to make one.
         if type(body) is Malformed:
             return body

@@ -241,11 +241,11 @@ async def test_memory_of_answered_asks_is_bounded(  # noqa: ASYNC124 - it reads 
     patience = Patience(30)
     waiting = [Envelope(Read(), Ask("desk", "Read", nowhere)) for _ in range(10)]
     for envelope in waiting:
-        patience.watch(envelope, 30)
+        patience.watch(envelope, 30, trio.current_time())
     longest = 0
     for _ in range(10_000):
         envelope = Envelope(Read(), Ask("desk", "Read", nowhere))
-        patience.watch(envelope, 30)
+        patience.watch(envelope, 30, trio.current_time())
         patience.forget(envelope)
         longest = max(longest, len(patience._heap))
 

@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import acton_trio as acton
+from acton_trio._runtime.scope import open_scope
 from acton_trio.testing import open_test_runtime
 
 Trace = list[tuple[str, float]]
@@ -391,3 +392,17 @@ async def test_service_that_fails_ends_the_actors_as_any_failure_does(
 
     assert caught.value.exceptions == (error,)
     assert ends == [3]
+
+
+async def test_runtime_that_cannot_be_made_raises(autojump_clock: MockClock) -> None:
+    """Nobody waits for one that will never be there."""
+
+    def refuse(*_: object) -> acton.Runtime:
+        msg = "no runtime today"
+        raise LookupError(msg)
+
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(LookupError, match="no runtime today"), flatten_subgroups=True
+    ):
+        async with open_scope(refuse, acton.Config()):
+            pass

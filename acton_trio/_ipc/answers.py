@@ -94,8 +94,10 @@ def plain_answer_of(
     codec, is_named = _manner_of(type(message), type(value))
     if not codec.native or value is UNSET:
         return None
-    name = _name_for(type(value), registry) if is_named else UNSET
-    return request.reply(value, name)
+    if not is_named:
+        return request.reply(value)
+    cls = type(value)
+    return request.reply(value, registry.name_of(cls) or _name_for(cls, registry))
 
 
 def _name_for(cls: type, registry: MessageRegistry) -> str:

@@ -153,8 +153,9 @@ class SocketEar:
         self._has_news = True
         # The poller tells of it but once.
         self._has_ended |= is_end
-        if self._listener is not None:
-            self._line_up()
+        if self._listener is not None and not self._is_in_line:
+            self._is_in_line = True
+            self._share.line_up()
 
     def _line_up(self) -> None:
         if not self._is_in_line:

@@ -136,10 +136,11 @@ class Hearing:
 
     def _take_all(self) -> Obstacle | None:
         """Take what has come, up to what has to wait; return what it waits for."""
-        inlet, voice, has_taken = self._inlet, self._voice, False
+        inlet, voice, share = self._inlet, self._voice, self._share
+        has_taken = False
         voice.gathers = True
         try:
-            while not inlet.must_wait:
+            while share.is_due or not inlet.has_any:
                 event = inlet.next_event()
                 if type(event) is ConnectionClosed:
                     self._has_ended = True
@@ -156,7 +157,8 @@ class Hearing:
             if has_taken:
                 inlet.expect_frame()
             voice.gathers = False
-            voice.flush()
+            if self._outbox.size:
+                voice.flush()
 
     def _take(self, event: Next) -> Obstacle | None:
         """Take *event*, or return what it has to wait for."""

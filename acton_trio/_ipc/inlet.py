@@ -83,9 +83,9 @@ class Inlet:
         return self._rest > 0 or self._has_ended or bool(self._kept)
 
     @property
-    def must_wait(self) -> bool:
-        """Whether something has come, and it is not the peer's turn."""
-        return not self._share.is_due and bool(self._rest or self._kept)
+    def has_any(self) -> bool:
+        """Whether something has come that is not taken yet."""
+        return self._rest > 0 or bool(self._kept)
 
     def next_event(self) -> Next:
         """Take what the peer says next.
@@ -109,8 +109,8 @@ class Inlet:
         event = self._connection.next_event()
         if event is NEED_DATA:
             return event, 0
-        rest = self._connection.buffered
-        size, self._rest = self._rest - rest, rest
+        size = self._connection.size
+        self._rest -= size
         self._share.charge(1, size)
         return event, size
 
@@ -234,4 +234,4 @@ class Inlet:
         """Have *data* be what has come; ``b""`` is the end."""
         self._has_ended = not data
         self._connection.receive_data(data)
-        self._rest = self._connection.buffered
+        self._rest += len(data)

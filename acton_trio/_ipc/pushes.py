@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, final
 
 import attrs
@@ -109,20 +109,12 @@ class PushSubscriptions:
     """Pushes that the peer may be behind."""
 
     _write: Write
-    _names: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
+    names: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
+    """What the peer has subscribed to, in the order in which it did."""
+
     _unread: int = attrs.field(default=0, init=False)
     _dropped: int = attrs.field(default=0, init=False)
     """How many there was no room for since the last one that there was."""
-
-    @property
-    def names(self) -> Collection[str]:
-        """What the peer has subscribed to, in the order in which it did."""
-        return self._names.keys()
-
-    @property
-    def are_any(self) -> bool:
-        """Whether the peer has subscribed to anything."""
-        return bool(self._names)
 
     def add(self, names: Iterable[str]) -> None:
         """Subscribe to *names* as well, known or not.
@@ -131,30 +123,30 @@ class PushSubscriptions:
             LocalProtocolError: If that were too many; then to none of them.
         """
         wanted = dict.fromkeys(names)
-        together = self._names | wanted
+        together = self.names | wanted
         size = sum(len(each.encode()) for each in together)
         if len(together) > _MOST_NAMES or size > _MOST_BYTES:
             limits = f"{_MOST_NAMES} types whose names take {_MOST_BYTES} bytes"
             msg = f"one connection may subscribe to at most {limits}"
             raise LocalProtocolError(msg)
-        for name in wanted.keys() - self._names.keys():
+        for name in wanted.keys() - self.names.keys():
             self._pushes.add(name, self)
             self._pushes.counters.subscriptions_added += 1
-        self._names = together
+        self.names = together
 
     def remove(self, names: Iterable[str]) -> None:
         """End subscriptions to *names*; of no names: to all."""
-        for name in [*names] or [*self._names]:
-            if name in self._names:
-                del self._names[name]
+        for name in [*names] or [*self.names]:
+            if name in self.names:
+                del self.names[name]
                 self._pushes.remove(name, self)
                 self._pushes.counters.subscriptions_removed += 1
 
     def close(self) -> None:
         """End them all: the connection has ended."""
-        for name in self._names:
+        for name in self.names:
             self._pushes.remove(name, self)
-        self._names.clear()
+        self.names.clear()
 
     def push(self, push: Push, frame: bytes) -> None:
         """Have *push* written, which is *frame*; or drop it if the peer is behind."""

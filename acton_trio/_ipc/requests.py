@@ -169,7 +169,7 @@ class Requests:
             return
         self.in_flight += 1
         self._counters.in_flight_requests += 1
-        self._writer.send(answer, version, body_format, self._wrote_one)
+        self._writer.send(answer, version, body_format, self._uncount)
 
     def never_mind(self, request: Request, version: int, body_format: Format) -> None:
         """Answer a request that its asker gives up before it was taken."""
@@ -317,7 +317,7 @@ class Requests:
             answer = plain_answer_of(request, envelope.message, value, registry)
             if answer is not None:
                 self._writer.send(
-                    answer, question.version, question.format, self._wrote_one
+                    answer, question.version, question.format, self._uncount
                 )
                 return
         except (LocalProtocolError, SerializationError, TypeError):
@@ -356,18 +356,15 @@ class Requests:
         """Write the last that there is to say to *question*."""
         version, body_format = question.version, question.format
         try:
-            self._writer.send(answer, version, body_format, self._wrote_one)
+            self._writer.send(answer, version, body_format, self._uncount)
         except (LocalProtocolError, SerializationError) as error:
             # Larger than any peer accepts, or with text that is none.
             answer = question.error(error)
-            self._writer.send(answer, version, body_format, self._wrote_one)
+            self._writer.send(answer, version, body_format, self._uncount)
 
     # --- counting
 
-    def _wrote_one(self) -> None:
-        self._uncount(1)
-
-    def _uncount(self, number: int) -> None:
+    def _uncount(self, number: int = 1) -> None:
         had_room = self.in_flight < self._most
         self.in_flight -= number
         if not self.in_flight:

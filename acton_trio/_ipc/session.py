@@ -143,7 +143,7 @@ class Session:
 
     def _silence(self) -> float:
         timeouts = self._host.config.timeouts
-        if self._subscriptions.are_any:
+        if self._subscriptions.names:
             return timeouts.subscription_read_timeout
         return timeouts.read_timeout
 

@@ -159,7 +159,10 @@ class Share:
             self._granted = _UNITS_PER_TURN
 
     def line_up(self) -> None:
-        """Have `turn` called when it is the peer's, in a pass that begins later."""
+        """Have `turn` called when it is the peer's.
+
+        Whoever calls this has a pass begin, at once or soon.
+        """
         self._turns.line_up(self._said, self._begin)
 
     def _begin(self) -> int:

@@ -179,7 +179,7 @@ class Mailbox:
         """
         if self._closed is not None:
             raise self._closed()
-        if self._size >= self.capacity:
+        if len(self.queue) - self._gaps >= self.capacity:
             raise MailboxFullError(self.owner, self.capacity)
         if not GATES or may_enter(self, envelope):
             self._append(envelope)
@@ -257,7 +257,8 @@ class Mailbox:
 
     def _append(self, envelope: Envelope) -> None:
         envelope.place = self
-        self.need_queue()
+        if self.queue is _NO_QUEUE:
+            self.need_queue()
         self.queue.append(envelope)
         if self.panel.is_watching:
             envelope.queued_at = trio.current_time()

@@ -66,6 +66,8 @@ class Patience:
     )
     _ticket: Iterator[int] = attrs.field(factory=count, init=False)
     _alarm: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _rings_at: float = attrs.field(default=math.inf, init=False)
+    """When the alarm is due: to ask the scope itself takes longer."""
 
     def __len__(self) -> int:
         """Return how many asks are watched."""
@@ -75,7 +77,8 @@ class Patience:
         """Time the ask of *envelope* out when it has waited for `seconds` from *now*."""
         envelope.deadline = due = now + self.seconds
         self._usual[envelope] = None
-        self._wake_by(due)
+        if due < self._rings_at:
+            self._wake_by(due)
 
     def watch(
         self,
@@ -100,15 +103,14 @@ class Patience:
         entry = _Entry(due, next(self._ticket), total, envelope)
         self._watched[envelope] = entry
         heappush(self._heap, entry)
-        self._wake_by(due)
+        # An alarm that is set for earlier is left alone: moving it costs more
+        # than a wake-up in vain every now and then.
+        if due < self._rings_at:
+            self._wake_by(due)
         return due
 
     def _wake_by(self, due: float) -> None:
-        # An alarm that is set for earlier is left alone: moving it costs more
-        # than a wake-up in vain every now and then.
-        if due >= self._alarm.deadline:
-            return
-        self._alarm.deadline = due
+        self._rings_at = self._alarm.deadline = due
 
     def forget(self, envelope: Envelope) -> None:
         """End watching: the ask has its result, or its asker has gone."""
@@ -151,7 +153,8 @@ class Patience:
     async def run(self) -> None:
         """Time asks out until cancelled."""
         while True:
-            with trio.CancelScope(deadline=self._next_due()) as self._alarm:
+            self._rings_at = due = self._next_due()
+            with trio.CancelScope(deadline=due) as self._alarm:
                 await trio.sleep_forever()
             self._expire()
 

@@ -35,7 +35,9 @@ from .events import (
 from .faults import BadHeaderError
 from .frames import (
     DEFAULT_MAX_MESSAGE_SIZE,
+    HEADER_SIZE_V1,
     MAX_FRAME_SIZE,
+    MAX_HEADER_SIZE,
     FrameDecoder,
     FrameType,
     encode_frame,
@@ -75,6 +77,7 @@ class Connection:
         "_sends",
         "_state",
         "read_request",
+        "size",
     )
 
     def __init__(
@@ -87,6 +90,9 @@ class Connection:
         self._role: Final = role
         self._decoder: Final = FrameDecoder(limit)
         self._receives: Final = RECEIVES[role]
+        self.size = 0
+        """How many bytes the latest event has taken."""
+
         self.read_request: ReadRequest | None = None
         """Reads requests, unless it leaves that to the connection."""
 
@@ -152,6 +158,8 @@ class Connection:
             raise
         if frame is None:
             return self._need_data()
+        header = MAX_HEADER_SIZE if frame.version > 1 else HEADER_SIZE_V1
+        self.size = header + len(frame.payload)
         if frame.type not in self._receives:
             return Ignored(frame.type)
         body = decode_body(frame, self.read_request)
@@ -200,6 +208,7 @@ class Connection:
         self._decoder.discard()
 
     def _need_data(self) -> ConnectionClosed | Literal[NeedData.NEED_DATA]:
+        self.size = 0
         if self._state is _OPEN:
             return NEED_DATA
         return ConnectionClosed(truncated=self._decoder.buffered > 0)

@@ -29,6 +29,7 @@ from .versions import CURRENT_VERSION, MAX_VERSION
 __all__ = [
     "DEFAULT_MAX_MESSAGE_SIZE",
     "FRAME_TYPES",
+    "HEADER_SIZE_V1",
     "MAX_FRAME_SIZE",
     "MAX_HEADER_SIZE",
     "Frame",
@@ -53,8 +54,9 @@ _HEADER_V2: Final = struct.Struct(">IBBB")
 # found with one look, and no byte is judged on its own.
 _HEADER: Final = struct.Struct(">I3s")
 
-# Bytes that the header takes at most.
+# Bytes that the header takes: at most, and in version 1.
 MAX_HEADER_SIZE: Final = _HEADER_V2.size
+HEADER_SIZE_V1: Final = _HEADER_V1.size
 
 
 class FrameType(enum.IntEnum):
@@ -213,7 +215,10 @@ class FrameDecoder:
             size, kind = _HEADER.unpack_from(buffer, self._start)
             known, end = _KINDS.get(kind), begin + size
             if known is not None and size <= self._limit and len(buffer) >= end:
-                return Frame(*known, self._cut(begin, end))
+                if type(buffer) is not bytes:
+                    return Frame(*known, self._cut(begin, end))
+                self._start = end
+                return Frame(*known, buffer[begin:end])
         elif len(buffer) == self._start:
             self.discard()
             return None

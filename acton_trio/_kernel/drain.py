@@ -18,7 +18,7 @@ from .activity import NO_HEADERS, Activity, current_activity
 from .actor import Behaviour
 from .envelope import Envelope
 from .gates import GATES
-from .handlers import Handler, Work
+from .handlers import Handler
 from .mailbox import Mailbox
 from .pace import Budget
 from .tally import Tally
@@ -112,7 +112,7 @@ class Drain:
                 result = None
             else:
                 tally.handled += 1
-            if type(result) is CoroutineType:
+            if isinstance(result, CoroutineType):
                 rest = self._rest_of(Envelope(message), result)
         budget.left = left
         if kind in functions:
@@ -157,7 +157,7 @@ class Drain:
         else:
             self._tally.handled += 1
             ask = envelope.ask
-            is_done = type(result) is not CoroutineType
+            is_done = not isinstance(result, CoroutineType)
             rest = None if is_done else self._rest_of(envelope, result)
             if rest is None and ask is not None:
                 answer(ask, handler, result, self._tally)
@@ -170,7 +170,7 @@ class Drain:
         self.activity.message_type = None
         return rest
 
-    def _rest_of(self, envelope: Envelope, result: Work) -> Rest:
+    def _rest_of(self, envelope: Envelope, result: Any) -> Rest:
         # What is still to be awaited counts when that has ended.
         self._tally.handled -= 1
         handler = self.behaviour.handlers[type(envelope.message)]

@@ -102,7 +102,7 @@ class Ask:
         if waiter is None:
             return False
         if type(waiter) is Task:
-            trio.lowlevel.reschedule(waiter, result)
+            trio.lowlevel.reschedule(waiter, result)  # pyright: ignore[reportArgumentType] - as below
         else:
             waiter(result)
         return True
@@ -113,7 +113,7 @@ class Ask:
         # Not `isinstance`: the class has an abstract base, which is asked at length.
         if type(waiter) is Task:
             self._waiter, self.value = None, value
-            trio.lowlevel.reschedule(waiter)
+            trio.lowlevel.reschedule(waiter)  # pyright: ignore[reportArgumentType] - see above
         elif waiter is None or self.replied is None:
             self.settle(outcome.Value(value))
         else:

@@ -78,7 +78,7 @@ class Span:
 
 @final
 class Spans:
-    """The parts of one life, see `Cell`; live as long as that.
+    """The parts of one life, see `Life`; live as long as that.
 
     Args:
         budget: How long its end may take, in seconds.

@@ -76,6 +76,11 @@ class Spawner(Protocol):
 class Parent(Protocol):
     """Whom an incarnation reports to."""
 
+    @property
+    def handle(self) -> Any:
+        """The actor's `ActorHandle`, built from what is built here."""
+        ...
+
     def started(self) -> None:
         """Hear that `after_start` is done; called before any message."""
         ...

@@ -215,7 +215,7 @@ def answer(ask: Ask, handler: Handler, value: object, tally: Tally) -> None:
 def _reply(ask: Ask, handler: Handler, value: object, tally: Tally) -> None:
     if ask.is_abandoned:
         tally.late_replies += 1
-    elif type(value) is handler.expects or handler.fits is None or handler.fits(value):
+    elif handler.fits is None or handler.fits(value):
         ask.reply(value)
     else:
         ask.fail(wrong_reply(ask, handler, value))

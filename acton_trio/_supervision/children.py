@@ -113,9 +113,6 @@ class Child:
     backoff: float | None = attrs.field(default=None, init=False)
     """How long its last restart has waited, in seconds; ``None`` before the first."""
 
-    is_present: bool = attrs.field(default=False, init=False)
-    """Whether there is an incarnation of it, from its factory to its last hook."""
-
     is_told: bool = attrs.field(default=False, init=False)
     """Whether the incarnation was told to leave, to come back along with others."""
 
@@ -124,6 +121,11 @@ class Child:
 
     spawner: Keeper | None = attrs.field(default=None, init=False)
     """Who runs the children of its incarnation, if it has or had any."""
+
+    @property
+    def is_present(self) -> bool:
+        """Whether there is an incarnation of it, from its factory to its last hook."""
+        return self.seat.occupant is not None
 
     @property
     def window(self) -> RestartWindow:

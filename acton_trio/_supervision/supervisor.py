@@ -202,10 +202,10 @@ class Supervisor:
     def _spawn(self, child: Child) -> None:
         seat = child.seat
         generation = seat.generation + child.is_settled
-        cell = Cell(seat, child.handle, child.recipe, generation, child)
-        child.is_present, child.is_told = True, False
+        cell = Cell(seat, generation, child)
+        child.is_told = False
         seat.occupant = cell
-        cell.begin()
+        cell.begin(child.recipe)
 
     def run(self, child: Child, cell: Cell) -> None:
         """Have the task of *cell* begin."""
@@ -217,7 +217,6 @@ class Supervisor:
             await cell.live()
         finally:
             child.seat.occupant = child.spawner = None
-            child.is_present = False
         child.keeper.ended(child, cell)
 
     def started(self, child: Child) -> None:

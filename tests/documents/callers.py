@@ -124,10 +124,15 @@ async def over_tls(
         port = unused.getsockname()[1]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve, runtime, port, inside)
-        await trio.testing.wait_all_tasks_blocked()
-        stream = await trio.open_ssl_over_tcp_stream(
-            "localhost", port, ssl_context=outside
-        )
+        while True:
+            try:
+                stream = await trio.open_ssl_over_tcp_stream(
+                    "localhost", port, ssl_context=outside
+                )
+                break
+            except OSError:
+                # It does not listen yet.
+                await trio.sleep(0.01)
         async with acton.ipc.open_client(stream) as client:
             assert (await client.discover()).actors == ()
         nursery.cancel_scope.cancel()

@@ -34,6 +34,9 @@ FOREIGN: Final = {"docs/coming-from/": {"erlang", "elixir", "java", "rust", "sca
 # Pages whose commands a test types, all of them, and compares what they print.
 TYPED: Final = {"docs/cli.md": "tests/cli/test_page.py"}
 
+# Commands that change the machine, or fetch something: no test may.
+NOT_RUN: Final = {"journalctl", "pip", "systemctl"}
+
 NODE: Final = shutil.which("node")
 
 
@@ -90,9 +93,10 @@ def check_shell(fence: Fence) -> None:
 
 
 def check_console(fence: Fence) -> None:
-    """Have each command be one that a test runs, or that is `./dev` itself."""
-    typed = re.findall(r"^\$ (.*)$", fence.text, re.MULTILINE)
-    assert typed, "a command begins with `$ `"
+    """Have each command be one that a test runs, is `./dev` itself, or may not be run."""
+    text = fence.text.replace("\\\n", " ")
+    typed: list[str] = re.findall(r"^[$#] (.*)$", text, re.MULTILINE)
+    assert typed, "a command begins with `$ `, or with `# ` if root has to give it"
     if fence.page in TYPED:
         return
     for command in typed:
@@ -113,6 +117,8 @@ def check_command(words: list[str]) -> None:
         case ["python", script, *_] if script.startswith("examples/"):
             # The file is run by `tests/test_examples.py`, as every one is.
             assert (ROOT / script).exists()
+        case [program, *_] if program in NOT_RUN:
+            pass
         case _:
             msg = (
                 f"nothing runs `{shlex.join(words)}`: have a test type the commands of "

@@ -61,6 +61,7 @@ def test_commands_of_a_page_are_typed_by_its_test(page: str, test: str) -> None:
         pytest.param("./dev bench everything", id="no question"),
         pytest.param("python examples/nothing.py", id="no example"),
         pytest.param("rm -rf somewhere", id="nothing runs it"),
+        pytest.param("pip install \\\n  x\n# rm -rf somewhere", id="as root"),
     ],
 )
 def test_command_that_nothing_runs_is_found(command: str) -> None:

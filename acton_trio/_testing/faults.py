@@ -4,7 +4,8 @@ Each is a context manager, and stands in every runtime of the process for as
 long as its block::
 
     with faults.drop(Ping, nth=2) as fault:
-        ...
+        await handle.send(Ping())
+        await handle.send(Ping())
     assert fault.hits == 1
 """
 

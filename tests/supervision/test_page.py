@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 import acton_trio as acton
 from acton_trio._policy.policies import comes_back
@@ -29,16 +30,6 @@ def row_of(first: str) -> list[str]:
     row = re.search(rf"^\| {re.escape(first)}[^|]*\|(.*)\|$", PAGE, re.MULTILINE)
     assert row is not None
     return [cell.strip() for cell in row[1].split("|")]
-
-
-def test_examples_of_the_page_run(pytester: pytest.Pytester) -> None:
-    """They are one program, as a reader would run it, with a test at its end."""
-    pytester.makepyfile(test_page="\n\n".join(BLOCKS))
-    pytester.makeini("[pytest]\ntrio_mode = true\nfilterwarnings = error\n")
-
-    result = pytester.runpytest_subprocess("-q")
-
-    result.assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +53,54 @@ def test_event_has_the_fields_that_the_page_lists(event: type) -> None:
     fields = re.findall(r"`(\w+)`", row_of(f"`{event.__name__}`")[-1])
 
     assert fields == [*inspect.signature(event).parameters]
+
+
+def told_by(event: object) -> str:
+    """Return whom an event is about, and why."""
+    assert isinstance(event, (acton.ChildTerminated, acton.ChildRestarted))
+    return f"{event.child} {event.reason.name}"
+
+
+# What is told below the drawing, in that order.
+TOLD = [
+    "shop/till/printer PARENT_SHUTDOWN",
+    "shop/till/drawer PARENT_SHUTDOWN",
+    "shop/ads STOPPED",
+    "shop/till FAILED",
+    "shop/clerk STOPPED",
+]
+
+
+async def test_drawing_of_the_page_is_its_program(autojump_clock: MockClock) -> None:
+    """The tree grows as it is drawn, and falls and comes back as it is told there."""
+    [drawing] = re.findall(r"```text\nruntime\n(.*?)```", PAGE, re.DOTALL)
+    names: dict[str, Any] = {"__name__": "page"}
+    exec(BLOCKS[0].partition("async def main")[0], names)
+    rest, temporary = "REST_FOR_ONE", "TEMPORARY"
+    async with acton.open_runtime() as runtime:
+        strategy = acton.SupervisionStrategy[rest]
+        shop = await runtime.start(names["Shop"], name="shop", strategy=strategy)
+        policy = acton.RestartPolicy[temporary]
+        await shop.supervise(names["Thing"], name="ads", restart_policy=policy)
+        await shop.supervise(names["Thing"], name="clerk")
+        grown = [each.name for each in runtime.snapshot().walk()]
+        told = list[str]()
+        async with runtime.broker.subscribe(
+            acton.ChildTerminated, acton.ChildRestarted
+        ) as events:
+            till = runtime.find("shop/till")
+            assert till is not None
+            await till.send(names["Sell"](-1))
+            with trio.move_on_after(1):
+                async for each in events:
+                    told.append(told_by(each))
+
+    assert re.findall(r"─ (\S+)", drawing) == grown
+    assert re.findall(r"─ (\S+) .*=(\w+)", drawing) == [
+        ("shop", rest),
+        ("shop/ads", temporary),
+    ]
+    assert told == TOLD
 
 
 def test_traceback_of_the_page_is_what_its_program_raises() -> None:

@@ -91,12 +91,12 @@ def plain_answer_of(
     Raises:
         SerializationError: If its type is not registered.
     """
-    codec, is_named = _manner_of(type(message), type(value))
-    if not codec.native or value is UNSET:
+    cls: type = type(value)
+    codec, is_named = _manner_of(type(message), cls)
+    if not codec.native or cls is UnsetType:
         return None
     if not is_named:
         return request.reply(value)
-    cls = type(value)
     return request.reply(value, registry.name_of(cls) or _name_for(cls, registry))
 
 

@@ -38,7 +38,7 @@ class RestartLimit:
     """Longest wait, in seconds, before chance adds to it."""
 
     multiplier: float = attrs.field(default=2.0, validator=at_least(1))
-    """How much longer each wait is than the one before it."""
+    """Factor by which each wait is longer than the one before it."""
 
     jitter: float = attrs.field(default=0.0, validator=at_least(0))
     """Largest part of a wait that chance may add to it: 0.1 is a tenth."""

@@ -89,7 +89,21 @@ class IdleActor(Generic[ModelT]):
         delivery: Delivery = Delivery.BLOCK,
         capacity: int | None = None,
     ) -> Self:
-        """Have *handler* read for messages of *message_type*; see `act_on`."""
+        """Have *handler* read for messages of *message_type*; see `act_on`.
+
+        Args:
+            message_type: Which messages; exactly this type.
+            handler: Called with the model and the message, and with a `Context`
+                if it takes a third argument.
+            subscribe: As of `act_on`.
+            delivery: As of ``handle.subscribe``.
+            capacity: As of ``handle.subscribe``.
+
+        Raises:
+            TypeError: If the type has a handler that was added here, or the
+                handler does not fit.
+            RuntimeError: If the actor was started already.
+        """
         terms = Terms(delivery, capacity) if subscribe else None
         return self._add(message_type, handler, terms, exclusive=False)
 
@@ -103,7 +117,21 @@ class IdleActor(Generic[ModelT]):
         delivery: Delivery = Delivery.BLOCK,
         capacity: int | None = None,
     ) -> Self:
-        """Have *handler* alone with messages of *message_type*; see `mutate_on`."""
+        """Have *handler* alone with messages of *message_type*; see `mutate_on`.
+
+        Args:
+            message_type: Which messages; exactly this type.
+            handler: Called with the model and the message, and with a `Context`
+                if it takes a third argument.
+            subscribe: As of `mutate_on`.
+            delivery: As of ``handle.subscribe``.
+            capacity: As of ``handle.subscribe``.
+
+        Raises:
+            TypeError: If the type has a handler that was added here, or the
+                handler does not fit.
+            RuntimeError: If the actor was started already.
+        """
         terms = Terms(delivery, capacity) if subscribe else None
         return self._add(message_type, handler, terms, exclusive=True)
 
@@ -133,7 +161,18 @@ class IdleActor(Generic[ModelT]):
         handler: Callable[[ModelT, ErrorT, MessageT], object]
         | Callable[[ModelT, ErrorT, MessageT, Context], object],
     ) -> Self:
-        """Have *handler* deal with that error of that message; see `on_error`."""
+        """Have *handler* deal with that error of that message; see `on_error`.
+
+        Args:
+            message_type: Of which messages; exactly this type.
+            error_type: Which exceptions; those that derive from it, too.
+            handler: Called with the model, the error and the message, and with
+                a `Context` if it takes a fourth argument.
+
+        Raises:
+            TypeError: If the handler does not fit.
+            RuntimeError: If the actor was started already.
+        """
         self._refuse_started()
         where = f"on_error({name_of(message_type)}, {name_of(error_type)})"
         made = make_error_handler(message_type, error_type, handler, where=where)
@@ -189,7 +228,7 @@ class IdleActor(Generic[ModelT]):
         return await self.start_under(None)
 
     async def start_under(self, supervisor: Supervisor | None) -> ActorHandle:
-        """Do as `start` does, for a supervisor; ``handle.supervise(idle)`` calls it.
+        """Do as `start` does, for *supervisor*; ``handle.supervise(idle)`` calls it.
 
         Cancellation:
             The half-started actor is down before this leaves.

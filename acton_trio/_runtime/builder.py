@@ -89,13 +89,13 @@ class IdleActor(Generic[ModelT]):
         delivery: Delivery = Delivery.BLOCK,
         capacity: int | None = None,
     ) -> Self:
-        """Have *handler* read for messages of *message_type*; see `act_on`.
+        """Have *handler* read for messages of *message_type*; see `acton_trio.act_on`.
 
         Args:
             message_type: Which messages; exactly this type.
             handler: Called with the model and the message, and with a `Context`
                 if it takes a third argument.
-            subscribe: As of `act_on`.
+            subscribe: As of `acton_trio.act_on`.
             delivery: As of ``handle.subscribe``.
             capacity: As of ``handle.subscribe``.
 
@@ -117,13 +117,13 @@ class IdleActor(Generic[ModelT]):
         delivery: Delivery = Delivery.BLOCK,
         capacity: int | None = None,
     ) -> Self:
-        """Have *handler* alone with messages of *message_type*; see `mutate_on`.
+        """Have *handler* alone with messages of *message_type*; see `acton_trio.mutate_on`.
 
         Args:
             message_type: Which messages; exactly this type.
             handler: Called with the model and the message, and with a `Context`
                 if it takes a third argument.
-            subscribe: As of `mutate_on`.
+            subscribe: As of `acton_trio.mutate_on`.
             delivery: As of ``handle.subscribe``.
             capacity: As of ``handle.subscribe``.
 
@@ -161,7 +161,7 @@ class IdleActor(Generic[ModelT]):
         handler: Callable[[ModelT, ErrorT, MessageT], object]
         | Callable[[ModelT, ErrorT, MessageT, Context], object],
     ) -> Self:
-        """Have *handler* deal with that error of that message; see `on_error`.
+        """Have *handler* deal with that error of that message; see `acton_trio.on_error`.
 
         Args:
             message_type: Of which messages; exactly this type.
@@ -184,23 +184,23 @@ class IdleActor(Generic[ModelT]):
         return self
 
     def before_start(self, hook: Callable[..., object]) -> Self:
-        """Have *hook* called before the actor starts; see `before_start`."""
+        """Have *hook* called before the actor starts; see `acton_trio.before_start`."""
         return self._hook("before_start", hook)
 
     def after_start(self, hook: Callable[..., object]) -> Self:
-        """Have *hook* called before the first message; see `after_start`."""
+        """Have *hook* called before the first message; see `acton_trio.after_start`."""
         return self._hook("after_start", hook)
 
     def before_stop(self, hook: Callable[..., object]) -> Self:
-        """Have *hook* called on a graceful stop; see `before_stop`."""
+        """Have *hook* called on a graceful stop; see `acton_trio.before_stop`."""
         return self._hook("before_stop", hook)
 
     def after_stop(self, hook: Callable[..., object]) -> Self:
-        """Have *hook* called when all is over; see `after_stop`."""
+        """Have *hook* called when all is over; see `acton_trio.after_stop`."""
         return self._hook("after_stop", hook)
 
     def lifespan(self, hook: Callable[..., AsyncIterator[None]]) -> Self:
-        """Have *hook* around each incarnation's life; see `lifespan`."""
+        """Have *hook* around each incarnation's life; see `acton_trio.lifespan`."""
         return self._hook("lifespan", hook)
 
     def _hook(self, name: HookName, function: Callable[..., object]) -> Self:

@@ -117,7 +117,11 @@ class RuntimeCore:
 
     @property
     def ipc_registry(self) -> MessageRegistry:
-        """Which message types peers may send, and under which names."""
+        """Which message types peers may send, and under which names.
+
+        ``register(cls, name)`` adds one by hand, under *name* or else the one it
+        was declared with; exposing an actor does it for those that it handles.
+        """
         return self.exposure.registry
 
     async def start(

@@ -17,6 +17,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinxcontrib_trio",
+    "diagrams",
     "facades",
 ]
 exclude_patterns = ["_build"]

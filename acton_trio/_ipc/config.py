@@ -124,7 +124,10 @@ class IpcLimits:
     """Largest body that is accepted, in bytes."""
 
     max_in_flight: int = attrs.field(default=64, validator=whole_number())
-    """Unanswered requests of one connection; then it is not read any more."""
+    """Unanswered requests of one connection; then it is not read any more.
+
+    The reference has no such limit: there one waits for the one before it.
+    """
 
     push_buffer_size: int = attrs.field(default=100, validator=whole_number())
     """Messages pushed that one connection has not read yet; more are dropped."""
@@ -182,7 +185,10 @@ class IpcTimeouts:
     handshake_timeout: float = attrs.field(
         default=10.0, validator=seconds(or_zero=True)
     )
-    """A peer over TLS, to show who it is; 0: for ever."""
+    """A peer over TLS, to show who it is; 0: for ever.
+
+    The reference has no TLS, and so no such timeout.
+    """
 
     write_timeout: float = attrs.field(default=30.0, validator=seconds(or_zero=True))
     """A peer that does not read, before it is disconnected; 0: for ever."""

@@ -20,7 +20,7 @@ __all__ = ["RestartLimit", "RestartWindow"]
 
 @attrs.frozen
 class RestartLimit:
-    """How often an actor may be restarted, and how long each restart waits.
+    """How often an actor may be restarted, and how long each restart waits; a value.
 
     The defaults are the reference's.
     """

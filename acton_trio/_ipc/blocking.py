@@ -217,7 +217,7 @@ class BlockingClient:
         return BlockingSubscription(backlog, self._seconds(timeout), self._dialogue)
 
     def ask(self, target: str, message: RequestMessage[R], timeout: float | None) -> R:
-        """Ask the actor *target*; see `BlockingActorHandle.ask`."""
+        """Ask *target*, as its handle does; *message*, and *timeout* in seconds."""
         seconds = self._seconds(timeout)
         new_id = self._dialogue.new_id("req")
         request = request_for(
@@ -228,7 +228,7 @@ class BlockingClient:
         return reply
 
     def send(self, target: str, message: object, timeout: float | None) -> None:
-        """Send to the actor *target*; see `BlockingActorHandle.send`."""
+        """Send to *target*, as its handle does; *message*, and *timeout* in seconds."""
         seconds = self._seconds(timeout)
         new_id = self._dialogue.new_id("req")
         request = request_for(
@@ -240,7 +240,7 @@ class BlockingClient:
     def stream(
         self, target: str, message: StreamRequest[R], timeout: float | None
     ) -> BlockingStream[R]:
-        """Ask the actor *target* for a stream; see `BlockingActorHandle.stream`."""
+        """Stream from *target*, as its handle does; *message*, *timeout* in seconds."""
         checked_stream(message)
         seconds = self._seconds(timeout)
         new_id = self._dialogue.new_id("str")
@@ -299,6 +299,11 @@ class BlockingActorHandle:
         It returns when the peer says that it is there, and does not wait for
         room.  It raises what `ask` raises, and `PeerRejectedError` with the
         code ``TARGET_BUSY`` if there is no room.
+
+        Args:
+            message: What to send.
+            timeout: How long to wait for that word, in seconds; by default the
+                client's.
         """
         self._client.send(self.name, message, timeout)
 

@@ -25,8 +25,8 @@ R = TypeVar("R")
 class BlockingStream(Generic[R]):
     """The replies to one request, one after another; a context manager over them.
 
-    The request is sent when the block is entered.  Leaving it before the stream
-    has ended has a peer that can give the rest up.
+    It lives as long as its block, and sends the request when that is entered.
+    Leaving it before the stream has ended has a peer that can give the rest up.
 
     The peer's handler waits for a slow reader, unless other threads wait for
     something that comes over the same connection.  A stream that gets 16 MiB ahead

@@ -206,7 +206,7 @@ async def open_client(
             stream, which is closed with the block; or a function that returns
             one, sync or async.
         instruments: Who hears of what is sent, and may add headers to it: the
-            `message_sent` of an `acton_trio.instruments.Instrument`.  By default,
+            ``message_sent`` of an `acton_trio.instruments.Instrument`.  By default,
             for what an actor sends, those of its runtime.
         reconnect: How long to wait before each try to connect again when the
             connection is lost; by default it is not tried.  What was in flight

@@ -124,10 +124,13 @@ class IpcLimits:
     """Largest body that is accepted, in bytes."""
 
     max_in_flight: int = attrs.field(default=64, validator=whole_number())
-    """Unanswered requests of one connection; then it is not read any more."""
+    """Unanswered requests of one connection; then it is not read any more.
+
+    The reference has no such limit: there one waits for the one before it.
+    """
 
     push_buffer_size: int = attrs.field(default=100, validator=whole_number())
-    """Pushes that one connection has not read yet; more are dropped, and counted."""
+    """Messages pushed that one connection has not read yet; more are dropped."""
 
     max_response_timeout: float | None = attrs.field(
         default=None, validator=optional(seconds())
@@ -182,7 +185,10 @@ class IpcTimeouts:
     handshake_timeout: float = attrs.field(
         default=10.0, validator=seconds(or_zero=True)
     )
-    """A peer over TLS, to show who it is; 0: for ever."""
+    """A peer over TLS, to show who it is; 0: for ever.
+
+    The reference has no TLS, and so no such timeout.
+    """
 
     write_timeout: float = attrs.field(default=30.0, validator=seconds(or_zero=True))
     """A peer that does not read, before it is disconnected; 0: for ever."""
@@ -209,12 +215,25 @@ class IpcConfig:
     """What can be set for a listener; lives as long as anybody keeps it."""
 
     socket: IpcSocket = attrs.field(factory=IpcSocket)
+    """Where the socket is, and who may open it."""
+
     access: IpcAccess = attrs.field(factory=IpcAccess)
+    """Who may connect."""
+
     limits: IpcLimits = attrs.field(factory=IpcLimits)
+    """How much there may be of things."""
+
     rate_limit: IpcRateLimit = attrs.field(factory=IpcRateLimit)
+    """How many requests one connection may send."""
+
     timeouts: IpcTimeouts = attrs.field(factory=IpcTimeouts)
+    """How long things may take."""
+
     shutdown: IpcShutdown = attrs.field(factory=IpcShutdown)
+    """How it ends."""
+
     errors: IpcErrors = attrs.field(factory=IpcErrors)
+    """What peers are told of failures."""
 
     def __attrs_post_init__(self) -> None:
         check_sections(self)

@@ -21,7 +21,7 @@ __all__ = ["ActorInfo", "Discovery"]
 
 @attrs.frozen
 class ActorInfo:
-    """An actor that a peer exposes."""
+    """An actor that a peer exposes, as it was when the peer said so; a value."""
 
     name: str
     """What it is called there."""
@@ -35,7 +35,7 @@ class ActorInfo:
 
 @attrs.frozen
 class Discovery:
-    """What a peer has to offer."""
+    """What a peer has to offer; a value."""
 
     protocol_version: int
     """The newest version of the protocol that it speaks."""

@@ -56,7 +56,7 @@ FOREVER_MS: Final = 2**53 - 1
 
 @attrs.frozen
 class IpcResponse:
-    """An answer as it came, when its types are not at hand."""
+    """An answer as it came, when its types are not at hand; a value."""
 
     correlation_id: str
     """The id of the request that it answers."""

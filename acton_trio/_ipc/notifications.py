@@ -32,7 +32,7 @@ Codecs: TypeAlias = Mapping[str, Codec[Any] | None]
 
 @attrs.frozen
 class Notification:
-    """What was broadcast in another process, when its type is not at hand."""
+    """What was broadcast in another process, when its type is not at hand; a value."""
 
     message_type: str
     """Name of its type."""

@@ -32,7 +32,11 @@ _ANSWERS: Final = frozenset({FrameType.RESPONSE, FrameType.ERROR})
 
 
 def new_correlation_id(prefix: str = "req") -> str:
-    """Return an id that no other request has, in the reference's form."""
+    """Return an id that no other request has, in the reference's form.
+
+    Args:
+        prefix: What it begins with.
+    """
     return type_id(prefix, time.time_ns() // 1_000_000, secrets.randbits(74))
 
 
@@ -50,9 +54,16 @@ class IpcEnvelope:
     """The message as plain data."""
 
     correlation_id: str = attrs.field(factory=new_correlation_id, kw_only=True)
+    """What the answer repeats, to say which request it is for."""
+
     expects_reply: bool = attrs.field(default=True, kw_only=True)
+    """Whether there is to be an answer from the handler."""
+
     expects_stream: bool = attrs.field(default=False, kw_only=True)
+    """Whether there are to be any number of them."""
+
     response_timeout_ms: int = attrs.field(default=30_000, kw_only=True)
+    """How long the answer is waited for, in milliseconds; 30 s is the reference's."""
 
 
 async def write_envelope(stream: trio.abc.SendStream, envelope: IpcEnvelope) -> None:

@@ -119,7 +119,7 @@ class RemoteStream(Generic[R]):
         return bool(self._readers)
 
     def put(self, item: StreamItem, body_format: Format) -> bool:
-        """Take the next frame of the stream in; return whether there may be more."""
+        """Take *item*, in *body_format*, in; return whether there may be more."""
         goes_on = self._replies.put(item, body_format)
         self._wake(to_the_end=not goes_on)
         return goes_on

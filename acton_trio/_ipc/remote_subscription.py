@@ -127,7 +127,7 @@ class RemoteSubscription(Generic[T_co]):
         return bool(self._readers)
 
     def hear(self, push: Push, body_format: Format) -> None:
-        """Take a push in, if it is of one of the types; drop what there is no room for."""
+        """Take *push*, in *body_format*, in, if it is of one of the types."""
         self._backlog.hear(push, body_format)
         if self._backlog.has_unread:
             self._readers.unpark()

@@ -14,8 +14,14 @@ class ListenerStatistics:
     """What a listener has counted so far; a snapshot."""
 
     connections_accepted: int
+    """Connections that were let in."""
+
     connections_active: int
+    """Those that are open now."""
+
     max_connections: int
+    """How many may be open at a time."""
+
     connections_available: int
     """How many more connections it would accept now."""
 
@@ -58,7 +64,7 @@ class ListenerStatistics:
 
 @attrs.frozen
 class ShutdownResult:
-    """How a listener ended."""
+    """How a listener ended; a value."""
 
     in_flight_at_start: int
     """Requests that were unanswered when it began to drain."""

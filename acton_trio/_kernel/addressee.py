@@ -124,7 +124,8 @@ class Addressee:
         """Have *message* sent at *time*, on trio's clock; as `send_after` does.
 
         Args:
-            time: As `trio.current_time` tells it; at once if it has passed.
+            time: On trio's clock, as `trio.current_time` tells it; at once if it
+                has passed.
             message: What is sent.
 
         Raises:

@@ -144,8 +144,9 @@ class Context:
     ) -> ActorHandle:
         """Start a child of this incarnation, and return its handle once it runs.
 
-        As `ActorHandle.supervise` of the actor itself.  A handler that has no
-        time to wait for it leaves that to a background task::
+        As `ActorHandle.supervise` of the actor itself, with the same *factory*,
+        *args* and *options*.  A handler that has no time to wait for it leaves
+        that to a background task::
 
             ctx.start_soon(ctx.supervise, Worker)
 
@@ -167,7 +168,7 @@ class Context:
     def start_soon(
         self, async_fn: Callable[[*Ts], Awaitable[object]], *args: *Ts
     ) -> None:
-        """Start a background task of this incarnation.
+        """Start a background task of this incarnation: *async_fn*, with *args*.
 
         It dies with the incarnation, and its failure is the actor's.  It has
         neither the message's deadline nor its asker; `headers` stay.

@@ -24,7 +24,11 @@ class Ending(enum.Enum):
     """How a handler has ended."""
 
     RETURNED = "returned"
+    """Without an exception, whether it has replied or not."""
+
     RAISED = "raised"
+    """With an exception, a `Rejection` included."""
+
     CANCELLED = "cancelled"
     """Its asker gave up, or its actor has ended."""
 
@@ -57,6 +61,8 @@ class ActorStopped:
     """How many incarnations there were before this one."""
 
     reason: TerminationReason
+    """Why it ended."""
+
     error: BaseException | None = None
     """What it failed with, if it did."""
 
@@ -72,6 +78,8 @@ class MessageSent:
     """Name of the actor it is for."""
 
     message_type: str
+    """Name of the message's type."""
+
     is_asked: bool
     """Whether a reply, or a stream of them, is waited for."""
 
@@ -87,6 +95,8 @@ class MessageBegan:
     """Name of the actor."""
 
     message_type: str
+    """Name of the message's type."""
+
     handler: str
     """Name of the function; an `on_error` is one too."""
 
@@ -117,6 +127,8 @@ class MessageHandled:
     """Name of the actor."""
 
     message_type: str
+    """Name of the message's type."""
+
     handler: str
     """Name of the function; an `on_error` is one too."""
 
@@ -130,6 +142,8 @@ class MessageHandled:
     """How long the handler has taken, on trio's clock."""
 
     ending: Ending
+    """Which way it ended."""
+
     error: BaseException | None = None
     """What it has raised, if it did."""
 

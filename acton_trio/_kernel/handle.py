@@ -28,6 +28,8 @@ class ActorStatus:
     """How an actor is; a snapshot."""
 
     state: ActorState
+    """How far its life has come."""
+
     generation: int
     """How often it was restarted."""
 
@@ -128,6 +130,7 @@ class ActorHandle(Addressee):
 
         Raises:
             UnknownChildError: If it is not a child of the actor.
+            TypeError: If it is not a handle.
             AskCycleError: In the child's own handlers and hooks, which would
                 wait for themselves.
 
@@ -156,6 +159,7 @@ class ActorHandle(Addressee):
 
         Raises:
             UnknownChildError: If it is not a child of the actor, or down.
+            TypeError: If it is not a handle.
 
         Cancellation:
             Nothing has changed.

@@ -142,7 +142,7 @@ def on_error(method: F) -> F:
     """Declare a method as the handler of an error of a message.
 
     ``(self, error: ValueError, message: Withdraw)`` handles what the handler
-    of `Withdraw` raises, subclasses of `ValueError` too; the nearest match is
+    of ``Withdraw`` raises, subclasses of `ValueError` too; the nearest match is
     taken.  It runs alone, before the next message.  What it returns is the
     reply, and the actor goes on.
     """

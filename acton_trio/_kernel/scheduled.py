@@ -149,8 +149,8 @@ class ScheduledSend:
         That it was handled is not waited for.
 
         Returns:
-            How often it was: *number* or more, or less if there will be no
-            more because there is an outcome.
+            *number* or more; less if there will be no more because there is
+            an outcome.
 
         Raises:
             TypeError: If *number* is no whole number.

@@ -29,10 +29,20 @@ class ActorState(enum.Enum):
     """How far the life of an actor has come."""
 
     STARTING = "starting"
+    """It was not up yet; its first start hooks may run."""
+
     RUNNING = "running"
+    """It takes messages."""
+
     RESTART_PENDING = "restart_pending"
+    """It is to start again: once its backoff is over, and its siblings are down."""
+
     RESTARTING = "restarting"
+    """It starts again; its start hooks may run."""
+
     STOPPING = "stopping"
+    """An incarnation ends, for good or to make room for the next one."""
+
     DOWN = "down"
     """For good."""
 

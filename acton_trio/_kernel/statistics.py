@@ -14,9 +14,11 @@ __all__ = ["ActorSnapshot", "CurrentMessage", "RuntimeSnapshot", "snapshot_of"]
 
 @attrs.frozen
 class CurrentMessage:
-    """A message that a handler is at work on."""
+    """A message that a handler is at work on; a value."""
 
     message_type: str
+    """Name of the message's type."""
+
     handler: str
     """Name of the function."""
 
@@ -26,7 +28,7 @@ class CurrentMessage:
 
 @attrs.frozen
 class ActorSnapshot:
-    """How one actor was, and those that it supervises."""
+    """How one actor was, and those that it supervises; a value."""
 
     name: str
     """Path of the actor's names from the root: ``prices/alpha``."""
@@ -35,6 +37,8 @@ class ActorSnapshot:
     """The same as an ERN."""
 
     state: ActorState
+    """How far its life had come."""
+
     generation: int
     """How often it was restarted."""
 
@@ -71,7 +75,7 @@ class ActorSnapshot:
 
 @attrs.frozen
 class RuntimeSnapshot:
-    """How the actors of a runtime were."""
+    """How the actors of a runtime were; a value, which is never brought up to date."""
 
     taken_at: float
     """When, on trio's clock."""

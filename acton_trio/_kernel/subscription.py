@@ -56,8 +56,12 @@ class ActorSubscription:
     """
 
     message_type: type
+    """Which messages: of exactly this type."""
+
     _mailbox: Mailbox
     terms: Terms
+    """How they are delivered."""
+
     # What the terms may yet drop: put in and, as far as was looked, not handled.
     _waiting: deque[Envelope] = attrs.field(factory=deque[Envelope], init=False)
     # What stands in the mailbox's line.

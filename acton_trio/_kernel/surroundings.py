@@ -23,7 +23,7 @@ __all__ = ["DeadLetter", "Surroundings"]
 
 @message
 class DeadLetter:
-    """A message that was not handled, or whose failure nobody waits for."""
+    """A message that was not handled, or whose failure nobody waits for; a value."""
 
     message: object
     """The message itself."""

@@ -33,7 +33,10 @@ def at_least(minimum: float) -> Any:
 
 @attrs.frozen
 class Backoff:
-    """How long to wait before each try to connect again."""
+    """How long to wait before each try to connect again; a value.
+
+    The defaults are those of `RestartLimit`.
+    """
 
     initial: float = attrs.field(default=0.1, validator=at_least(0))
     """Wait before the first try, in seconds."""
@@ -42,13 +45,13 @@ class Backoff:
     """Longest wait, in seconds, before chance adds to it."""
 
     multiplier: float = attrs.field(default=2.0, validator=at_least(1))
-    """How much longer each wait is than the one before it."""
+    """Factor by which each wait is longer than the one before it."""
 
     jitter: float = attrs.field(default=0.0, validator=at_least(0))
     """Largest part of a wait that chance may add to it: 0.1 is a tenth."""
 
     def delay(self, attempt: int, chance: float = 0.0) -> float:
-        """Return how long to wait before try number *attempt*, from 1 on.
+        """Return the seconds to wait before try number *attempt*, from 1 on.
 
         Args:
             attempt: The number of the try since the last success.

@@ -31,6 +31,10 @@ class Delivery(enum.Enum):
 
         The oldest are.  ``None``: the message itself is dropped.
 
+        Args:
+            waiting: How many wait now.
+            capacity: How many may.
+
         >>> Delivery.DROP_OLDEST.to_drop(3, 3), Delivery.LATEST.to_drop(3, 3)
         (1, 3)
         """

@@ -20,7 +20,7 @@ __all__ = ["RestartLimit", "RestartWindow"]
 
 @attrs.frozen
 class RestartLimit:
-    """How often an actor may be restarted, and how long each restart waits.
+    """How often an actor may be restarted, and how long each restart waits; a value.
 
     The defaults are the reference's.
     """
@@ -38,7 +38,7 @@ class RestartLimit:
     """Longest wait, in seconds, before chance adds to it."""
 
     multiplier: float = attrs.field(default=2.0, validator=at_least(1))
-    """How much longer each wait is than the one before it."""
+    """Factor by which each wait is longer than the one before it."""
 
     jitter: float = attrs.field(default=0.0, validator=at_least(0))
     """Largest part of a wait that chance may add to it: 0.1 is a tenth."""

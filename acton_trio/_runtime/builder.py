@@ -89,7 +89,21 @@ class IdleActor(Generic[ModelT]):
         delivery: Delivery = Delivery.BLOCK,
         capacity: int | None = None,
     ) -> Self:
-        """Have *handler* read for messages of *message_type*; see `act_on`."""
+        """Have *handler* read for messages of *message_type*; see `acton_trio.act_on`.
+
+        Args:
+            message_type: Which messages; exactly this type.
+            handler: Called with the model and the message, and with a `Context`
+                if it takes a third argument.
+            subscribe: As of `acton_trio.act_on`.
+            delivery: As of ``handle.subscribe``.
+            capacity: As of ``handle.subscribe``.
+
+        Raises:
+            TypeError: If the type has a handler that was added here, or the
+                handler does not fit.
+            RuntimeError: If the actor was started already.
+        """
         terms = Terms(delivery, capacity) if subscribe else None
         return self._add(message_type, handler, terms, exclusive=False)
 
@@ -103,7 +117,21 @@ class IdleActor(Generic[ModelT]):
         delivery: Delivery = Delivery.BLOCK,
         capacity: int | None = None,
     ) -> Self:
-        """Have *handler* alone with messages of *message_type*; see `mutate_on`."""
+        """Have *handler* alone with messages of *message_type*; see `acton_trio.mutate_on`.
+
+        Args:
+            message_type: Which messages; exactly this type.
+            handler: Called with the model and the message, and with a `Context`
+                if it takes a third argument.
+            subscribe: As of `acton_trio.mutate_on`.
+            delivery: As of ``handle.subscribe``.
+            capacity: As of ``handle.subscribe``.
+
+        Raises:
+            TypeError: If the type has a handler that was added here, or the
+                handler does not fit.
+            RuntimeError: If the actor was started already.
+        """
         terms = Terms(delivery, capacity) if subscribe else None
         return self._add(message_type, handler, terms, exclusive=True)
 
@@ -133,7 +161,18 @@ class IdleActor(Generic[ModelT]):
         handler: Callable[[ModelT, ErrorT, MessageT], object]
         | Callable[[ModelT, ErrorT, MessageT, Context], object],
     ) -> Self:
-        """Have *handler* deal with that error of that message; see `on_error`."""
+        """Have *handler* deal with that error of that message; see `acton_trio.on_error`.
+
+        Args:
+            message_type: Of which messages; exactly this type.
+            error_type: Which exceptions; those that derive from it, too.
+            handler: Called with the model, the error and the message, and with
+                a `Context` if it takes a fourth argument.
+
+        Raises:
+            TypeError: If the handler does not fit.
+            RuntimeError: If the actor was started already.
+        """
         self._refuse_started()
         where = f"on_error({name_of(message_type)}, {name_of(error_type)})"
         made = make_error_handler(message_type, error_type, handler, where=where)
@@ -145,23 +184,23 @@ class IdleActor(Generic[ModelT]):
         return self
 
     def before_start(self, hook: Callable[..., object]) -> Self:
-        """Have *hook* called before the actor starts; see `before_start`."""
+        """Have *hook* called before the actor starts; see `acton_trio.before_start`."""
         return self._hook("before_start", hook)
 
     def after_start(self, hook: Callable[..., object]) -> Self:
-        """Have *hook* called before the first message; see `after_start`."""
+        """Have *hook* called before the first message; see `acton_trio.after_start`."""
         return self._hook("after_start", hook)
 
     def before_stop(self, hook: Callable[..., object]) -> Self:
-        """Have *hook* called on a graceful stop; see `before_stop`."""
+        """Have *hook* called on a graceful stop; see `acton_trio.before_stop`."""
         return self._hook("before_stop", hook)
 
     def after_stop(self, hook: Callable[..., object]) -> Self:
-        """Have *hook* called when all is over; see `after_stop`."""
+        """Have *hook* called when all is over; see `acton_trio.after_stop`."""
         return self._hook("after_stop", hook)
 
     def lifespan(self, hook: Callable[..., AsyncIterator[None]]) -> Self:
-        """Have *hook* around each incarnation's life; see `lifespan`."""
+        """Have *hook* around each incarnation's life; see `acton_trio.lifespan`."""
         return self._hook("lifespan", hook)
 
     def _hook(self, name: HookName, function: Callable[..., object]) -> Self:
@@ -189,7 +228,7 @@ class IdleActor(Generic[ModelT]):
         return await self.start_under(None)
 
     async def start_under(self, supervisor: Supervisor | None) -> ActorHandle:
-        """Do as `start` does, for a supervisor; ``handle.supervise(idle)`` calls it.
+        """Do as `start` does, for *supervisor*; ``handle.supervise(idle)`` calls it.
 
         Cancellation:
             The half-started actor is down before this leaves.

@@ -78,9 +78,17 @@ class Config:
     """What can be set for a runtime; lives as long as anybody keeps it."""
 
     timeouts: Timeouts = attrs.field(factory=Timeouts)
+    """How long things may take."""
+
     limits: Limits = attrs.field(factory=Limits)
+    """How much there may be of things."""
+
     defaults: Defaults = attrs.field(factory=Defaults)
+    """What takes the place of what nobody has said."""
+
     behavior: Behavior = attrs.field(factory=Behavior)
+    """What it does unasked."""
+
     introspection: bool = attrs.field(default=False, validator=FLAG)
     """Whether peers may ask how the actors are: those who can reach a listener."""
 

@@ -32,17 +32,17 @@ class LoggingInstrument(Instrument):
     Every runtime has one, unless it is given another one of this class or
     ``config.behavior.enable_tracing`` is false.
 
-    ======================================================  ==========
+    ======================================================  =======
     what                                                    level
-    ======================================================  ==========
-    an actor is down by a failure that nobody else is told  `ERROR`
-    an actor was restarted for a failure                    `WARNING`
-    an actor has failed too often                           `WARNING`
-    a dead letter                                           `WARNING`
-    an actor has failed; what comes of it follows           `INFO`
-    an actor was restarted along with another               `INFO`
-    an actor has started, has ended, is down                `DEBUG`
-    ======================================================  ==========
+    ======================================================  =======
+    an actor is down by a failure that nobody else is told  ERROR
+    an actor was restarted for a failure                    WARNING
+    an actor has failed too often                           WARNING
+    a dead letter                                           WARNING
+    an actor has failed; what comes of it follows           INFO
+    an actor was restarted along with another               INFO
+    an actor has started, has ended, is down                DEBUG
+    ======================================================  =======
 
     The traceback is with the first two and the dead letters.  A failure that
     somebody is told, who asked or who supervises, is theirs to write down.

@@ -91,13 +91,23 @@ class RuntimeCore:
     """Where messages go that are for whoever has subscribed to them."""
 
     surroundings: Surroundings
+    """What all its actors share."""
+
     root: Supervisor
+    """Who supervises the actors that no other does."""
+
     services: trio.Nursery
     """Where runs what the actors need, until the last of them is down."""
 
     signals: SignalWatch
+    """Who waits for SIGINT and SIGTERM."""
+
     overseer: Overseer
+    """Who takes note of how it ends."""
+
     exposure: Exposure = attrs.field(factory=Exposure, init=False)
+    """What peers may reach, and what they may say."""
+
     doors: list[Door] = attrs.field(factory=list["Door"], init=False)
     """What lets messages in from outside; each is drained before any actor."""
 
@@ -107,7 +117,11 @@ class RuntimeCore:
 
     @property
     def ipc_registry(self) -> MessageRegistry:
-        """Which message types peers may send, and under which names."""
+        """Which message types peers may send, and under which names.
+
+        ``register(cls, name)`` adds one by hand, under *name* or else the one it
+        was declared with; exposing an actor does it for those that it handles.
+        """
         return self.exposure.registry
 
     async def start(
@@ -178,6 +192,12 @@ class RuntimeCore:
         options: StartOptions,
     ) -> ActorHandle:
         """Start an actor of *supervisor*; `start` does it for the runtime itself.
+
+        Args:
+            supervisor: Whose child it is.
+            factory: As of `start`, or an actor that was put together.
+            args: As of `start`.
+            options: As of `start`.
 
         Cancellation:
             The half-started actor is down before this leaves.
@@ -327,8 +347,9 @@ class RuntimeCore:
     async def shutdown_all(self) -> None:
         """Stop all actors, the last started first, and start no more.
 
-        Listeners drain before that, and are shut.  The actors handle what they have queued, within ``timeouts.actor_shutdown``
-        each and ``timeouts.system_shutdown`` together; then they are cancelled.
+        Listeners drain before that, and are shut.  The actors handle what they
+        have queued, within ``timeouts.actor_shutdown`` each and
+        ``timeouts.system_shutdown`` together; then they are cancelled.
 
         Raises:
             AskCycleError: In a handler or hook, which would wait for its own

@@ -24,7 +24,7 @@ _GRACE: Final = 0.1
 
 @attrs.frozen
 class CutOff:
-    """A handler that was cancelled."""
+    """A handler that was cancelled, when its runtime ended; a value."""
 
     actor: str
     """Name of the actor."""
@@ -41,13 +41,13 @@ class CutOff:
 
 @attrs.frozen
 class Overrun:
-    """An actor that took longer to end than its budget allows."""
+    """An actor that took longer to end than its budget allows; a value."""
 
     actor: str
     """Name of the actor."""
 
     seconds: float
-    """By how much."""
+    """By how much, in seconds."""
 
     handler: str
     """Name of the handler or hook that it was in; empty if it was in none."""

@@ -165,9 +165,9 @@ class Broker:
     def subscribe_actor(
         self, seat: Seat, message_type: type, terms: Terms
     ) -> ActorSubscription:
-        """Have the actor in *seat* get what is broadcast of that type.
+        """Have the actor in *seat* get what is broadcast of *message_type*.
 
-        If it does already it keeps what it has, under the new terms.
+        If it does already it keeps what it has, under the new *terms*.
         """
         if seat.subscriptions is None:
             seat.subscriptions = {}
@@ -181,7 +181,7 @@ class Broker:
         return subscription
 
     def unsubscribe_actor(self, seat: Seat, message_type: type) -> None:
-        """Have the actor in *seat* get no more of that type."""
+        """Have the actor in *seat* get no more of *message_type*."""
         subscription = (seat.subscriptions or {}).pop(message_type, None)
         if subscription is not None:
             self._remove(message_type, seat)

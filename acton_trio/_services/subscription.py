@@ -82,6 +82,11 @@ class Subscription(Generic[T]):
     ) -> Parcel | None:
         """Take *message* in, drop what there is no room for, or have it wait.
 
+        Args:
+            message: What was broadcast.
+            sender: Whose code has done that.
+            waits: Whether that can wait.
+
         Returns:
             What to wait for, if it has to wait: `Delivery.BLOCK` alone.
         """

@@ -50,7 +50,10 @@ class ChildRestarted:
     """How many incarnations there were before this one."""
 
     reason: TerminationReason
-    """Why the last one ended; `STOPPED` if it was restarted along with another."""
+    """Why the last one ended.
+
+    `TerminationReason.STOPPED` if it was restarted along with another.
+    """
 
     backoff: float
     """How long it was waited for, in seconds."""

@@ -27,7 +27,7 @@ __all__ = ["Instrument", "announce_to"]
 
 
 class Instrument:
-    """Looks in on a runtime; each method hears one kind of event.
+    """Looks in on a runtime, until removed; each method hears one kind of event.
 
     Override those that matter: the others cost nothing.  Any object with some of
     these methods does as well.  They are called amid the work of actors, so they

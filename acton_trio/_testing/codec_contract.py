@@ -25,11 +25,11 @@ class AnyCodec(Protocol[T]):
     """Writes and reads the values of one type, in every format."""
 
     def encode(self, value: T, format: Format) -> bytes:  # noqa: A002 - the word of the wire
-        """Write *value* down."""
+        """Write *value* down in *format*."""
         ...
 
     def decode(self, data: Any, format: Format) -> T:  # noqa: A002 - as in encode
-        """Build the value that *data* describes."""
+        """Build the value that *data*, in *format*, describes."""
         ...
 
 

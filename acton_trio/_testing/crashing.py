@@ -14,7 +14,7 @@ _NOTE: Final = "crashed by a test"
 
 
 def crash(handle: ActorHandle, error: BaseException) -> None:
-    """Have an actor fail now with *error*, as if a background task of it had.
+    """Have the actor of *handle* fail now with *error*, as by a background task.
 
     What it handles is cut off, and its supervisor decides what comes next.
 

@@ -41,6 +41,7 @@ class Explored(Protocol):
     """A test that is explored when it is called."""
 
     exploration: Exploration
+    """How it is explored."""
 
     def __call__(self, *args: object, **options: object) -> None:
         """Run the test in one order after another, until one fails."""
@@ -53,8 +54,14 @@ class Exploration:
     """How one test is explored; lives as long as the test function."""
 
     test: Callable[..., Awaitable[object]]
+    """The test itself."""
+
     runs: int
+    """How many orders are tried."""
+
     first_seed: int
+    """Seed of the first; each further one is one more."""
+
     only_seed: int | None = attrs.field(default=None, init=False)
     """The one seed to run it with, in place of all."""
 
@@ -62,7 +69,10 @@ class Exploration:
     """How long each run may take, in seconds of real time; 0: for ever."""
 
     def explore(self, *args: object, **options: object) -> None:
-        """Run the test in one order after another, until one fails."""
+        """Run the test in one order after another, until one fails.
+
+        It is called with *args* and *options*, and with what it wants anew.
+        """
         if self.only_seed is not None:
             self.replay(self.only_seed, *args, **options)
             return
@@ -77,7 +87,10 @@ class Exploration:
                 raise
 
     def replay(self, seed: int, *args: object, **options: object) -> None:
-        """Run the test in the order of *seed*, the same one each time."""
+        """Run the test in the order of *seed*, the same one each time.
+
+        It is called as by `explore`, with *args* and *options*.
+        """
         try:
             self.run(seed, *args, **options)
         except BaseException as error:
@@ -85,7 +98,7 @@ class Exploration:
             raise
 
     def run(self, seed: int, *args: object, **options: object) -> None:
-        """Run the test once, in the order of *seed*."""
+        """Run the test once, in the order of *seed*, with *args* and *options*."""
         clock = trio.testing.MockClock(autojump_threshold=0)
 
         async def main() -> None:

@@ -37,7 +37,7 @@ FaultT = TypeVar("FaultT", bound="Fault")
 
 
 class CrashError(Exception):
-    """What an actor fails with when `crash_before` is given no other exception."""
+    """What an actor fails with when `faults.crash_before` is given no other exception."""
 
 
 @attrs.define(eq=False)

@@ -138,6 +138,9 @@ class Probe(ActorHandle):
     def end(self, *, to: object = None) -> None:
         """End a stream, after the items that it was given.
 
+        Args:
+            to: The request; by default the message that `expect` returned last.
+
         Raises:
             ProbeError: If the message is no stream request, or has ended.
         """
@@ -151,6 +154,10 @@ class Probe(ActorHandle):
     def reject(self, rejection: Rejection, *, to: object = None) -> None:
         """Answer a request with a rejection, which its asker gets as it is.
 
+        Args:
+            rejection: The rejection.
+            to: The request; by default the message that `expect` returned last.
+
         Raises:
             ProbeError: If the message is no request, or was answered.
             TypeError: If it is no `Rejection`.
@@ -162,6 +169,10 @@ class Probe(ActorHandle):
 
     def fail(self, error: Exception, *, to: object = None) -> None:
         """Have a request fail with *error*: its asker gets `HandlerFailedError`.
+
+        Args:
+            error: What it gets that from.
+            to: The request; by default the message that `expect` returned last.
 
         Raises:
             ProbeError: If the message is no request, or was answered.

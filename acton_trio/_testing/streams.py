@@ -20,7 +20,7 @@ StreamT = TypeVar("StreamT", bound=trio.abc.Stream)
 @final
 @attrs.define(eq=False, repr=False)
 class MemoryListener(trio.abc.Listener[trio.abc.Stream]):
-    """Accepts one end of each pair of memory streams that it makes."""
+    """Accepts one end of each pair of memory streams that it makes, until closed."""
 
     _inlet: trio.MemorySendChannel[trio.abc.Stream] = attrs.field(init=False)
     _outlet: trio.MemoryReceiveChannel[trio.abc.Stream] = attrs.field(init=False)
@@ -241,7 +241,7 @@ class CloggedStream(trio.abc.Stream):
             await self._is_free.wait()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Return what was sent to this end, clogged or not.
+        """Return what was sent to this end, clogged or not: *max_bytes* bytes at most.
 
         Cancellation:
             No byte is lost.

@@ -81,7 +81,7 @@ def reply_of(
 
 
 def plain_answer_of(
-    request: Request, message: object, value: Any, registry: MessageRegistry
+    request: Request, message: object, value: object, registry: MessageRegistry
 ) -> Response | None:
     """Return the answer that *value*, a reply to *message*, is written along with.
 
@@ -91,13 +91,14 @@ def plain_answer_of(
     Raises:
         SerializationError: If its type is not registered.
     """
-    cls: type = type(value)
+    cls = type(value)
+    reply: Any = value
     codec, is_named = _manner_of(type(message), cls)
     if not codec.native or cls is UnsetType:
         return None
     if not is_named:
-        return request.reply(value)
-    return request.reply(value, registry.name_of(cls) or _name_for(cls, registry))
+        return request.reply(reply)
+    return request.reply(reply, registry.name_of(cls) or _name_for(cls, registry))
 
 
 def _name_for(cls: type, registry: MessageRegistry) -> str:

@@ -28,8 +28,11 @@ __all__ = ["CHECKS", "FOREIGN", "TYPED", "WHOLE_PAGE"]
 # Run or compared where the page is looked at as a whole.
 WHOLE_PAGE: Final = {"python", "text"}
 
-# What a reader comes from is shown as it is known there; nothing here can run it.
-FOREIGN: Final = {"docs/coming-from/": {"erlang", "elixir", "java", "rust", "scala"}}
+# What a reader comes from is shown as it is known there; nothing here can run it, but
+# for other frameworks in Python: `tests/test_coming_from.py` does, where they are.
+FOREIGN: Final = {
+    "docs/coming-from/": {"erlang", "elixir", "java", "py", "rust", "scala"}
+}
 
 # Pages whose commands a test types, all of them, and compares what they print.
 TYPED: Final = {"docs/cli.md": "tests/cli/test_page.py"}

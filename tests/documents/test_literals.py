@@ -24,7 +24,7 @@ from .stages import STAGES, Example
 # What is drawn, not written in any language.
 DRAWINGS: Final = {
     "acton_trio": "the layers",
-    "acton_trio._kernel.cell": "the life of an incarnation",
+    "acton_trio._kernel.life": "the life of an incarnation",
     "acton_trio._runtime.scope": "the tasks of a runtime",
     "acton_trio._wire.states": "the states of a connection",
 }

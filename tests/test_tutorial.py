@@ -36,7 +36,7 @@ INSTALLING: Final = frozenset(
         "python3 -m venv .venv",
         ". .venv/bin/activate",
         "pip install '../acton_trio[test]'",
-        "npm --prefix ../acton_trio/examples/ipc_client_libraries/nodejs ci",
+        "(cd ../acton_trio/examples/ipc_client_libraries/nodejs && npm ci)",
         "npm install ../acton_trio/examples/ipc_client_libraries/nodejs",
     }
 )

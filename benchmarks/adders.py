@@ -20,6 +20,7 @@ import acton_trio as acton
 
 __all__ = [
     "ADD",
+    "CAPACITY",
     "GET",
     "PATIENCE",
     "Add",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 CAPACITY: Final = acton.Limits().actor_inbox_capacity
+"""How many messages an actor queues by default."""
 
 PATIENCE: Final = acton.Timeouts().ask
 """How long an answer may take, in seconds, where one can say so."""

@@ -65,6 +65,47 @@ async def two_switches(asks: int) -> list[float]:
     return samples
 
 
+class Crowd:
+    """Many tasks that one wakes, all that wait by then at a time."""
+
+    def __init__(self) -> None:
+        self.waiting: list[trio.lowlevel.Task] = []
+        self.parked: trio.lowlevel.Task | None = None
+
+    async def serve(self) -> None:
+        """Wake whoever waits, until cancelled."""
+        self.server = trio.lowlevel.current_task()
+        while True:
+            waiting, self.waiting = self.waiting, []
+            for task in waiting:
+                trio.lowlevel.reschedule(task)
+            self.parked = self.server
+            await trio.lowlevel.wait_task_rescheduled(_leave)
+
+    async def call(self, times: int) -> None:
+        """Be woken so often."""
+        task = trio.lowlevel.current_task()
+        for _ in range(times):
+            self.waiting.append(task)
+            if self.parked is not None:
+                trio.lowlevel.reschedule(self.parked)
+                self.parked = None
+            await trio.lowlevel.wait_task_rescheduled(_leave)
+
+
+async def switches_of_many(asks: int) -> float:
+    """Have one task wake a hundred: the floor of what so many ask."""
+    crowd = Crowd()
+    async with trio.open_nursery() as outer:
+        outer.start_soon(crowd.serve)
+        with Stopwatch() as watch:
+            async with trio.open_nursery() as nursery:
+                for _ in range(CALLERS):
+                    nursery.start_soon(crowd.call, asks // CALLERS)
+        outer.cancel_scope.cancel()
+    return watch.seconds / (asks // CALLERS * CALLERS)
+
+
 # --- ours
 
 
@@ -187,6 +228,7 @@ def contenders(plan: Plan) -> list[Contender]:
         Contender("ask", in_trio(asks, many)),
         Contender("ask in a handler", in_trio(handler_asks, from_handler, many)),
         Contender("the same, unguarded", in_trio(handler_asks, unguarded, many)),
+        Contender("100 switches", in_trio(switches_of_many, max(many, CALLERS))),
         Contender("ask, 100 callers", in_trio(asks_of_many, max(many, CALLERS))),
         Contender("asyncio.Queue", in_asyncio(asyncio_queue, many)),
         Contender("textbook trio", in_trio(channels, few)),

@@ -94,6 +94,7 @@ STACKS: Final = (
         flight=False,
     ),
     Stack("blocking sockets", python("servers.blocking"), python("clients.blocking")),
+    Stack("trio pump", python("servers.trio_pump"), python("clients.trio_direct")),
     Stack(
         "asyncio streams",
         python("servers.asyncio_streams"),

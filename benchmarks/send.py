@@ -7,14 +7,17 @@ all are handled.
 from __future__ import annotations
 
 import asyncio  # noqa: TID251 - a peer lives there
+from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 from itertools import count
+from time import perf_counter
 from typing import Final
 
 import trio
 from adders import (
     ADD,
+    CAPACITY,
     GET,
     Add,
     Adder,
@@ -31,6 +34,9 @@ import acton_trio as acton
 
 BURST: Final = 2_000
 """How many are sent before it is waited for their being handled."""
+
+# How long others wait for an actor, in seconds.
+_BUDGET: Final = 0.0005
 
 
 async def bursts(
@@ -60,6 +66,69 @@ def blocking_bursts(
                 send(ADD)
             settle()
         samples.append(watch.seconds / BURST)
+    return samples
+
+
+# --- the least
+
+
+class Least:
+    """What a send has to do here, and nothing else.
+
+    It looks whether the sender is cancelled and whether there is room; whoever handles
+    asks what kind of message it is, and looks at the clock after each one.
+    """
+
+    def __init__(self) -> None:
+        self.adder = Adder()
+        self.queue = deque[object]()
+        self.parked: trio.lowlevel.Task | None = None
+        self.sender: trio.lowlevel.Task | None = None
+
+    async def send(self, message: object) -> None:
+        """Queue a message; let it be handled if there is no room."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if len(self.queue) >= CAPACITY:
+            await self.settle()
+        self.queue.append(message)
+        if self.parked is not None:
+            trio.lowlevel.reschedule(self.parked)
+            self.parked = None
+
+    async def settle(self) -> None:
+        """Wait until all is handled."""
+        self.sender = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(_leave)
+
+    async def run(self) -> None:
+        """Handle messages until cancelled."""
+        functions, queue = {Add: Adder.add}, self.queue
+        while True:
+            until = perf_counter() + _BUDGET
+            while queue and perf_counter() < until:
+                message = queue.popleft()
+                functions[type(message)](self.adder, message)
+            if queue:
+                await trio.lowlevel.checkpoint()
+                continue
+            if self.sender is not None:
+                trio.lowlevel.reschedule(self.sender)
+                self.sender = None
+            self.parked = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(_leave)
+
+
+def _leave(_: object) -> trio.lowlevel.Abort:
+    return trio.lowlevel.Abort.SUCCEEDED
+
+
+async def least(operations: int) -> list[float]:
+    """Send to a task that does not more than it has to."""
+    actor = Least()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(actor.run)
+        samples = await bursts(actor.send, actor.settle, operations)
+        nursery.cancel_scope.cancel()
     return samples
 
 
@@ -165,6 +234,7 @@ def contenders(plan: Plan) -> list[Contender]:
     many, few = plan.count(40_000), plan.count(10_000)
     return [
         Contender("bare", partial(bare, many)),
+        Contender("least", in_trio(least, many)),
         Contender("send", in_trio(sends, many)),
         Contender("send_nowait", in_trio(sends_nowait, many)),
         Contender("send to 1,000", in_trio(sends_to_many, 1_000, many)),

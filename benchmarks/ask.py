@@ -86,6 +86,7 @@ class Crowd:
         """Be woken so often."""
         task = trio.lowlevel.current_task()
         for _ in range(times):
+            trio.current_effective_deadline()
             self.waiting.append(task)
             if self.parked is not None:
                 trio.lowlevel.reschedule(self.parked)
@@ -94,9 +95,10 @@ class Crowd:
 
 
 async def switches_of_many(asks: int) -> float:
-    """Have one task wake a hundred: the floor of what so many ask."""
+    """Have one task wake a hundred that tell their deadlines: the floor of their asks."""
     crowd = Crowd()
-    async with trio.open_nursery() as outer:
+    # As deep as those who ask an actor.
+    async with acton.open_runtime(), trio.open_nursery() as outer:
         outer.start_soon(crowd.serve)
         with Stopwatch() as watch:
             async with trio.open_nursery() as nursery:

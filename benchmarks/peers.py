@@ -82,6 +82,7 @@ SERVERS: Final = (
     Peer("uvloop streams", python("servers.asyncio_streams", "uvloop"), ("uvloop",)),
     Peer("trio naive", python("servers.trio_naive")),
     Peer("trio pump", python("servers.trio_pump")),
+    Peer("trio pump, actor", python("servers.actor_pump")),
     Peer(ECHO, Program(("echo",)), programs=("cc",)),
 )
 

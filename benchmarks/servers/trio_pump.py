@@ -38,6 +38,11 @@ class Pump:
                 else:
                     self._serve(number)
 
+    def answer(self, number: int, data: bytes) -> tuple[bytes, bytes]:  # noqa: ARG002 - for others
+        """Return what is to be written to a connection, and what is left of *data*."""
+        replies, rest = answers(data)
+        return b"".join(replies), rest
+
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
         connection.setblocking(False)  # noqa: FBT003 - as above
@@ -49,11 +54,11 @@ class Pump:
             data = os.read(number, _CHUNK)
         except OSError:
             data = b""
-        replies, rest = answers(self._rests.pop(number, b"") + data)
+        reply, rest = self.answer(number, self._rests.pop(number, b"") + data)
         if rest:
             self._rests[number] = rest
         try:
-            whole = not replies or os.write(number, b"".join(replies))
+            whole = not reply or os.write(number, reply) == len(reply)
         except OSError:
             whole = False
         if not data or not whole:

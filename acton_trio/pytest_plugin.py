@@ -15,6 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from ._ipc.runtime import Runtime
+    from ._testing.leaks import Leak
     from ._testing.ledger import Ledger
     from ._testing.probes import Probe
 
@@ -42,9 +43,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 async def runtime(request: pytest.FixtureRequest) -> AsyncGenerator[Runtime, None]:
     """Open a runtime for one test, which fails for what it leaves behind there."""
     from ._testing.harness import open_watched_runtime  # noqa: PLC0415 - see above
+    from ._testing.unawaited import noting_unawaited  # noqa: PLC0415 - see above
 
-    async with open_watched_runtime() as (opened, ledger):
-        yield opened
+    unawaited: list[Leak] = []
+    with noting_unawaited(unawaited):
+        async with open_watched_runtime() as (opened, ledger):
+            yield opened
+    ledger.add(unawaited)
     # Not raised here: nobody knows yet whether the test itself has failed.
     node: pytest.Item = request.node
     node.stash[_LEDGER] = ledger

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar, final, overload
 
 import attrs
 import trio
 from msgspec import UNSET
 
+from .._base.blocks import async_block
 from .._base.util import publish_names
 from .._kernel.instruments import Panel
 from .._policy.backoff import Backoff
@@ -123,7 +124,7 @@ class Client:
         delivery: Delivery = Delivery.DROP_OLDEST,
         capacity: int | None = None,
     ) -> AbstractAsyncContextManager[RemoteSubscription[T | Notification]]: ...
-    @asynccontextmanager
+    @async_block("client.subscribe(...)", "events", "event")
     async def subscribe(
         self,
         message_type: type | str,
@@ -192,7 +193,7 @@ def stream_of(client: Client) -> trio.abc.Stream:
     return client._line.dialogue.stream  # noqa: SLF001 - not for users
 
 
-@asynccontextmanager
+@async_block("open_client(...)", "client")
 async def open_client(
     where: Where,
     *,

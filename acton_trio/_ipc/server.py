@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Final
 
 import trio
 
+from .._base.blocks import async_block
 from .._base.errors import ActorStoppedError
 from .._base.util import publish_names
 from .._runtime.runtime import RuntimeCore
@@ -147,7 +148,7 @@ async def start_listener(
     return listener
 
 
-@asynccontextmanager
+@async_block("open_listener(runtime)", "listener")
 async def open_listener(
     runtime: RuntimeCore,
     config: IpcConfig | None = None,

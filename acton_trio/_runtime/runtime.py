@@ -17,7 +17,8 @@ import trio
 
 from .._base.errors import ActorStoppedError, AskCycleError
 from .._base.ids import check_name, ern_of, type_id
-from .._base.util import name_of, shown
+from .._base.teaching import lesson
+from .._base.util import name_of, show_methods_as, shown
 from .._kernel.activity import current_activity, waiting_activity
 from .._kernel.cell import Cell
 from .._kernel.handle import ActorHandle
@@ -227,17 +228,17 @@ class RuntimeCore:
         unknown = supervision.keys() - {each.name for each in attrs.fields(ChildSpec)}
         if unknown:
             known = ", ".join(sorted(StartOptions.__annotations__))
-            msg = f"{min(unknown)!r} is no option of an actor; there are {known}"
-            raise TypeError(msg)
-        if not callable(factory):
-            kind = name_of(type(factory))
-            msg = (
-                f"{shown(factory)} cannot be called: an actor is built anew for each "
-                "of its incarnations, so give its class, and what to call it with.\n"
-                f"  incorrect: await runtime.start({kind}(...))\n"
-                f"  correct:   await runtime.start({kind}, ...)"
+            name = min(unknown)
+            fault = f"{name!r} is no option of an actor; there are {known}."
+            model = name_of(factory)
+            msg = lesson(
+                fault,
+                f"supervise({model}, {name}=...)",
+                f"supervise(partial({model}, {name}=...))",
             )
             raise TypeError(msg)
+        if not callable(factory):
+            raise TypeError(_not_a_factory(factory))
         limits = self.config.limits
         if mailbox_capacity is None:
             mailbox_capacity = limits.actor_inbox_capacity
@@ -406,6 +407,27 @@ class RuntimeCore:
         return await self.signals.wait(self.services)
 
 
+def _not_a_factory(thing: object) -> str:
+    """Return what is wrong with *thing*, which makes no actor, and what was meant."""
+    if isinstance(thing, ActorHandle):
+        fault = f"{thing.name} runs already: an actor is started by its class."
+        return lesson(
+            fault, "await runtime.start(handle)", "await runtime.start(MyService)"
+        )
+    fault = (
+        f"{shown(thing)} cannot be called: an actor is built anew for each of its "
+        "incarnations, so give its class, and what to call it with."
+    )
+    if type(thing).__module__ == "builtins":
+        is_name = isinstance(thing, str) and thing.isidentifier()
+        name = thing if is_name else "MyService"
+        incorrect = f"await runtime.start({shown(thing, 40)})"
+        return lesson(fault, incorrect, f"await runtime.start({name})")
+    kind = name_of(type(thing))
+    incorrect = f"await runtime.start({kind}(...))"
+    return lesson(fault, incorrect, f"await runtime.start({kind}, ...)")
+
+
 async def place(
     runtime: RuntimeCore,
     supervisor: Supervisor | None,
@@ -460,3 +482,6 @@ async def _expose_or_stop(runtime: RuntimeCore, name: str, handle: ActorHandle) 
         with trio.CancelScope(shield=True):
             await handle.stop()
         raise
+
+
+show_methods_as(RuntimeCore, "Runtime")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import asynccontextmanager
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import trio
 import trio.testing
 
+from .._base.blocks import async_block
 from .._base.util import publish_names
 from .._ipc.client import Client, open_client
 from .._ipc.config import IpcConfig
@@ -35,7 +35,7 @@ def _as_it_is(stream: trio.abc.Stream) -> trio.abc.Stream:
     return stream
 
 
-@asynccontextmanager
+@async_block("open_ipc_pair(runtime)", "pair")
 async def open_ipc_pair(
     runtime: RuntimeCore,
     *,

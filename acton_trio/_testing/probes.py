@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from itertools import count
 from typing import Final, TypeVar, cast, final
 
 import attrs
 import trio
 
+from .._base.blocks import async_block
 from .._base.ids import check_name
 from .._base.util import name_of, publish_names, shown
 from .._kernel.activity import Activity, current_activity
@@ -225,7 +226,7 @@ class Probe(ActorHandle):
             current_activity.reset(token)
 
 
-@asynccontextmanager
+@async_block("open_probe(runtime)", "probe")
 async def open_probe(
     runtime: RuntimeCore, name: str | None = None
 ) -> AsyncGenerator[Probe, None]:

@@ -6,6 +6,7 @@ the package before a test asks for something, and changes no test that does not.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, Callable, Generator
 from functools import partial
 from inspect import iscoroutinefunction
@@ -68,7 +69,12 @@ async def probe(runtime: Runtime) -> AsyncGenerator[Probe, None]:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test that has passed for what it has left behind."""
     __tracebackhide__ = True
-    result = yield
+    try:
+        result = yield
+    except BaseException:
+        if "runtime" in getattr(item, "fixturenames", ()):
+            _note_failure(item)
+        raise
     ledger = item.stash.get(_LEDGER, None)
     leaks = ledger.leaks() if ledger is not None else []
     if leaks:
@@ -76,6 +82,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
         raise LeakError(leaks)
     return result
+
+
+def _note_failure(item: pytest.Item) -> None:
+    # Not loaded for a fixture of that name that is somebody else's.
+    unawaited = sys.modules.get("acton_trio._testing.unawaited")
+    if unawaited is not None:
+        unawaited.note_failure(item.nodeid)
 
 
 @pytest.hookimpl(trylast=True)

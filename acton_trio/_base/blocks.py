@@ -1,24 +1,21 @@
 """`async_block`: what is entered with ``async with``, and says so if it is not.
 
-It is `contextlib.asynccontextmanager`, and costs as much; trio's nurseries tell
-their users in the same way.
+Python would say that some generator does not support some protocol.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import (
-    AbstractAsyncContextManager,
-    _AsyncGeneratorContextManager,
-)
+import inspect
+from collections.abc import Callable
+from contextlib import _AsyncGeneratorContextManager
 from functools import wraps
-from typing import TYPE_CHECKING, ClassVar, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar, cast
 
 from .teaching import lesson
 
 __all__ = ["AsyncOnly", "async_block"]
 
-P = ParamSpec("P")
+F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 
@@ -66,13 +63,11 @@ class _Block(_AsyncGeneratorContextManager[T]):
         raise AttributeError(self._lesson(incorrect, f"{self.name}.{name}"))
 
 
-def async_block(
-    call: str, name: str, item: str = ""
-) -> Callable[
-    [Callable[P, AsyncGenerator[T, None]]],
-    Callable[P, AbstractAsyncContextManager[T]],
-]:
-    """Make an async context manager of an async generator that yields once.
+def async_block(call: str, name: str, item: str = "") -> Callable[[F], F]:
+    """Have what `asynccontextmanager` has made say how it is entered, if it is not so.
+
+    It stands above that, takes its place, and costs as much: trio's nurseries tell
+    their users in the same way.
 
     Args:
         call: How it is called, as in a program: ``open_runtime()``.
@@ -80,19 +75,18 @@ def async_block(
         item: What a program calls each of those that it gives, if it gives many.
     """
 
-    def decorate(
-        function: Callable[P, AsyncGenerator[T, None]],
-    ) -> Callable[P, AbstractAsyncContextManager[T]]:
+    def decorate(manager: F) -> F:
+        function = inspect.unwrap(manager)
         words = {"call": call, "name": name, "item": item}
-        block: type[_Block[T]] = type("Block", (_Block,), words)
+        block: type[_Block[Any]] = type("Block", (_Block,), words)
 
         @wraps(function)
-        def opened(*args: P.args, **kwargs: P.kwargs) -> AbstractAsyncContextManager[T]:
+        def opened(*args: Any, **kwargs: Any) -> _Block[Any]:
             return block(function, args, kwargs)
 
         # For sphinxcontrib-trio, which knows the standard library's by its code.
         opened.__returns_acontextmanager__ = True  # type: ignore[attr-defined]
-        return opened
+        return cast("F", opened)
 
     return decorate
 

@@ -20,7 +20,7 @@ _VARIABLES: typing.Final = {
     "Runtime": "runtime",
 }
 
-_ROOTS: typing.Final[tuple[object, ...]] = (object, typing.Generic)
+_roots: tuple[object, ...] = (object, typing.Generic)
 
 # As wide as "  incorrect: ", so that further lines stand below the first.
 _MARGIN: typing.Final = " " * 13
@@ -55,7 +55,7 @@ def class_line(cls: type) -> str:
     >>> class_line(KeyError)
     'class KeyError(LookupError): ...'
     """
-    bases = [each for each in _bases_of(cls) if each not in _ROOTS]
+    bases = [each for each in _bases_of(cls) if each not in _roots]
     names = ", ".join(map(_name_of_base, bases))
     return (
         f"class {name_of(cls)}({names}): ..." if names else f"class {name_of(cls)}: ..."

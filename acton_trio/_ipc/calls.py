@@ -182,6 +182,7 @@ class Calls:
         await self._send(request, name)
 
     @async_block("actor.stream(...)", "replies", "reply")
+    @asynccontextmanager
     async def stream(
         self, target: str, message: StreamRequest[R]
     ) -> AsyncGenerator[RemoteStream[R], None]:

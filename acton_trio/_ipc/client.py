@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar, final, overload
 
 import attrs
@@ -125,6 +125,7 @@ class Client:
         capacity: int | None = None,
     ) -> AbstractAsyncContextManager[RemoteSubscription[T | Notification]]: ...
     @async_block("client.subscribe(...)", "events", "event")
+    @asynccontextmanager
     async def subscribe(
         self,
         message_type: type | str,
@@ -194,6 +195,7 @@ def stream_of(client: Client) -> trio.abc.Stream:
 
 
 @async_block("open_client(...)", "client")
+@asynccontextmanager
 async def open_client(
     where: Where,
     *,

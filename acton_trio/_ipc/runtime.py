@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
 from typing import final
 
 import attrs
@@ -58,6 +59,7 @@ class Runtime(RuntimeCore):
 
 
 @async_block("open_runtime()", "runtime")
+@asynccontextmanager
 async def open_runtime(
     config: Config | None = None, *, instruments: Iterable[object] = ()
 ) -> AsyncGenerator[Runtime, None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -149,6 +149,7 @@ async def start_listener(
 
 
 @async_block("open_listener(runtime)", "listener")
+@asynccontextmanager
 async def open_listener(
     runtime: RuntimeCore,
     config: IpcConfig | None = None,

@@ -204,7 +204,7 @@ def _refuse_shared_defaults(cls: type) -> None:
     for field in attrs.fields(cls):
         default: Any = field.default
         name = field.name
-        if not isinstance(default, _SHARED):
+        if not issubclass(type(default), _SHARED):
             continue
         kind = type(default).__name__
         hint = name_of(field.type) if isinstance(field.type, type) else field.type

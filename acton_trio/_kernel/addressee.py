@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import typing
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import attrs
 import trio
@@ -217,6 +218,7 @@ class Addressee:
         return reply
 
     @async_block("handle.stream(...)", "replies", "reply")
+    @asynccontextmanager
     async def stream(
         self, request: StreamRequest[R]
     ) -> AsyncGenerator[Stream[R], None]:

@@ -11,7 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from types import CoroutineType
-from typing import Final
+from typing import Final, cast
 
 from .._base.teaching import def_line, lesson, spoken
 from .._base.util import name_of, note
@@ -72,8 +72,8 @@ def advise_on_unhandled(error: BaseException, model: type, kind: type) -> None:
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
     if isinstance(error, BaseExceptionGroup):
-        members: tuple[BaseException, ...] = error.exceptions
-        for each in members:
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        for each in group.exceptions:
             yield from _leaves(each)
     else:
         yield error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any, Final, Protocol, TypeVar, final
 
 import attrs
@@ -206,6 +206,7 @@ class Broker:
         return message_type in self._subscribers
 
     @async_block("broker.subscribe(...)", "events", "event")
+    @asynccontextmanager
     async def subscribe(
         self,
         *message_types: type[T],

@@ -43,6 +43,7 @@ async def open_watched_runtime(
 
 
 @async_block("open_test_runtime()", "runtime")
+@asynccontextmanager
 async def open_test_runtime(
     config: Config | None = None, *, grace: float = _GRACE
 ) -> AsyncGenerator[Runtime, None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
@@ -36,6 +37,7 @@ def _as_it_is(stream: trio.abc.Stream) -> trio.abc.Stream:
 
 
 @async_block("open_ipc_pair(runtime)", "pair")
+@asynccontextmanager
 async def open_ipc_pair(
     runtime: RuntimeCore,
     *,

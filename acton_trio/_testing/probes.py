@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from typing import Final, TypeVar, cast, final
 
@@ -227,6 +227,7 @@ class Probe(ActorHandle):
 
 
 @async_block("open_probe(runtime)", "probe")
+@asynccontextmanager
 async def open_probe(
     runtime: RuntimeCore, name: str | None = None
 ) -> AsyncGenerator[Probe, None]:

@@ -6,6 +6,7 @@ here, for the time of one test, and told which line the call was in.
 
 from __future__ import annotations
 
+import gc
 import re
 import sys
 import warnings
@@ -17,7 +18,9 @@ from .._base.teaching import spoken
 from .leaks import Leak
 from .origins import place_of
 
-__all__ = ["noting_unawaited"]
+__all__ = ["note_failure", "noting_unawaited"]
+
+_has_failed: Final[set[str]] = set()
 
 _NEVER_AWAITED: Final = re.compile(r"coroutine '(?P<name>.+?)' was never awaited")
 _ORIGIN: Final = re.compile(r'  File "(?P<file>.+?)", line (?P<line>\d+), in ')
@@ -26,6 +29,10 @@ _ORIGIN: Final = re.compile(r'  File "(?P<file>.+?)", line (?P<line>\d+), in ')
 @contextmanager
 def noting_unawaited(leaks: list[Leak]) -> Generator[None, None, None]:
     """Add to *leaks*, in the block, each call that was not awaited."""
+    if _has_failed:
+        # A traceback has kept what an earlier test has left, which is not this one's.
+        _has_failed.clear()
+        gc.collect()
     depth = sys.get_coroutine_origin_tracking_depth()
     sys.set_coroutine_origin_tracking_depth(max(depth, 1))
     try:
@@ -35,8 +42,15 @@ def noting_unawaited(leaks: list[Leak]) -> Generator[None, None, None]:
             warnings.filterwarnings("always", pattern, RuntimeWarning)
             warnings.showwarning = _Listener(leaks).hear
             yield
+            # What is in a cycle is found now, if it is as young as the test.
+            gc.collect(1)
     finally:
         sys.set_coroutine_origin_tracking_depth(depth)
+
+
+def note_failure(test: str) -> None:
+    """Take note that *test* has failed, whose calls may be kept by its traceback."""
+    _has_failed.add(test)
 
 
 class _Listener:

@@ -22,7 +22,7 @@ from .._policy.delivery import Delivery, Terms
 from .._policy.spec import ChildSpec
 from .._supervision.supervisor import Supervisor
 
-__all__ = ["IdleActor", "Plan", "declared_by", "recipe_for"]
+__all__ = ["IdleActor", "Plan", "declared_by", "not_a_factory", "recipe_for"]
 
 ModelT = TypeVar("ModelT")
 MessageT = TypeVar("MessageT")
@@ -258,6 +258,27 @@ def _not_an_actor(model: object) -> str:
         f"@actor\n{line}",
         f"runtime.new_actor({name_of(cls)})",
     )
+
+
+def not_a_factory(thing: object) -> str:
+    """Return what is wrong with *thing*, which makes no actor, and what was meant."""
+    if isinstance(thing, ActorHandle):
+        fault = f"{thing.name} runs already: an actor is started by its class."
+        return lesson(
+            fault, "await runtime.start(handle)", "await runtime.start(MyService)"
+        )
+    fault = (
+        f"{shown(thing)} cannot be called: an actor is built anew for each of its "
+        "incarnations, so give its class, and what to call it with."
+    )
+    if type(thing).__module__ == "builtins":
+        is_name = isinstance(thing, str) and thing.isidentifier()
+        name = thing if is_name else "MyService"
+        incorrect = f"await runtime.start({shown(thing, 40)})"
+        return lesson(fault, incorrect, f"await runtime.start({name})")
+    kind = name_of(type(thing))
+    incorrect = f"await runtime.start({kind}(...))"
+    return lesson(fault, incorrect, f"await runtime.start({kind}, ...)")
 
 
 @lru_cache(maxsize=256)

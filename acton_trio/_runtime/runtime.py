@@ -18,7 +18,7 @@ import trio
 from .._base.errors import ActorStoppedError, AskCycleError
 from .._base.ids import check_name, ern_of, type_id
 from .._base.teaching import lesson
-from .._base.util import name_of, show_methods_as, shown
+from .._base.util import name_of, show_methods_as
 from .._kernel.activity import current_activity, waiting_activity
 from .._kernel.cell import Cell
 from .._kernel.handle import ActorHandle
@@ -36,7 +36,7 @@ from .._policy.spec import ChildSpec
 from .._policy.strategies import Escalation, SupervisionStrategy
 from .._services.broker import Broker
 from .._supervision.supervisor import Supervisor
-from .builder import IdleActor, Plan, declared_by, recipe_for
+from .builder import IdleActor, Plan, declared_by, not_a_factory, recipe_for
 from .config import Config
 from .exposure import Exposure
 from .shutdown import Overseer, ShutdownReport
@@ -238,7 +238,7 @@ class RuntimeCore:
             )
             raise TypeError(msg)
         if not callable(factory):
-            raise TypeError(_not_a_factory(factory))
+            raise TypeError(not_a_factory(factory))
         limits = self.config.limits
         if mailbox_capacity is None:
             mailbox_capacity = limits.actor_inbox_capacity
@@ -405,27 +405,6 @@ class RuntimeCore:
             Only the waiting ends.
         """
         return await self.signals.wait(self.services)
-
-
-def _not_a_factory(thing: object) -> str:
-    """Return what is wrong with *thing*, which makes no actor, and what was meant."""
-    if isinstance(thing, ActorHandle):
-        fault = f"{thing.name} runs already: an actor is started by its class."
-        return lesson(
-            fault, "await runtime.start(handle)", "await runtime.start(MyService)"
-        )
-    fault = (
-        f"{shown(thing)} cannot be called: an actor is built anew for each of its "
-        "incarnations, so give its class, and what to call it with."
-    )
-    if type(thing).__module__ == "builtins":
-        is_name = isinstance(thing, str) and thing.isidentifier()
-        name = thing if is_name else "MyService"
-        incorrect = f"await runtime.start({shown(thing, 40)})"
-        return lesson(fault, incorrect, f"await runtime.start({name})")
-    kind = name_of(type(thing))
-    incorrect = f"await runtime.start({kind}(...))"
-    return lesson(fault, incorrect, f"await runtime.start({kind}, ...)")
 
 
 async def place(

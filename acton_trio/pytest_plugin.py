@@ -6,6 +6,7 @@ the package before a test asks for something, and changes no test that does not.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, Callable, Generator
 from functools import partial
 from inspect import iscoroutinefunction
@@ -15,6 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from ._ipc.runtime import Runtime
+    from ._testing.leaks import Leak
     from ._testing.ledger import Ledger
     from ._testing.probes import Probe
 
@@ -42,9 +44,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 async def runtime(request: pytest.FixtureRequest) -> AsyncGenerator[Runtime, None]:
     """Open a runtime for one test, which fails for what it leaves behind there."""
     from ._testing.harness import open_watched_runtime  # noqa: PLC0415 - see above
+    from ._testing.unawaited import noting_unawaited  # noqa: PLC0415 - see above
 
-    async with open_watched_runtime() as (opened, ledger):
-        yield opened
+    unawaited: list[Leak] = []
+    with noting_unawaited(unawaited):
+        async with open_watched_runtime() as (opened, ledger):
+            yield opened
+    ledger.add(unawaited)
     # Not raised here: nobody knows yet whether the test itself has failed.
     node: pytest.Item = request.node
     node.stash[_LEDGER] = ledger
@@ -63,7 +69,12 @@ async def probe(runtime: Runtime) -> AsyncGenerator[Probe, None]:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test that has passed for what it has left behind."""
     __tracebackhide__ = True
-    result = yield
+    try:
+        result = yield
+    except BaseException:
+        if "runtime" in getattr(item, "fixturenames", ()):
+            _note_failure(item)
+        raise
     ledger = item.stash.get(_LEDGER, None)
     leaks = ledger.leaks() if ledger is not None else []
     if leaks:
@@ -71,6 +82,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
         raise LeakError(leaks)
     return result
+
+
+def _note_failure(item: pytest.Item) -> None:
+    # Not loaded for a fixture of that name that is somebody else's.
+    unawaited = sys.modules.get("acton_trio._testing.unawaited")
+    if unawaited is not None:
+        unawaited.note_failure(item.nodeid)
 
 
 @pytest.hookimpl(trylast=True)

@@ -22,6 +22,7 @@ from typing import Any, Final, Generic, TypeGuard, TypeVar, final
 import attrs
 
 from .errors import ConfigError
+from .teaching import lesson
 from .util import shown
 
 __all__ = [
@@ -175,8 +176,20 @@ def check_sections(config: object) -> None:
     for name, section in typing.get_type_hints(type(config)).items():
         found = getattr(config, name)
         if not isinstance(found, section):
-            expected = f"expected {section.__name__}(...), got {shown(found)}"
-            raise ConfigError(type(config).__name__, name, expected)
+            kind, cls = section.__name__, type(config).__name__
+            expected = lesson(
+                f"expected {kind}(...), got {shown(found)}",
+                f"{cls}({name}={shown(found, 60)})",
+                f"{cls}({name}={kind}({_as_arguments(found)}))",
+            )
+            raise ConfigError(cls, name, expected)
+
+
+def _as_arguments(found: object) -> str:
+    if not isinstance(found, dict):
+        return "..."
+    values = typing.cast("dict[object, object]", found).items()
+    return ", ".join(f"{key}={shown(value, 20)}" for key, value in values)
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Iterable, MutableMapping
 from contextlib import suppress
 
-__all__ = ["name_of", "never", "note", "publish_names", "shown"]
+__all__ = ["name_of", "never", "note", "publish_names", "show_methods_as", "shown"]
 
 
 def publish_names(
@@ -32,6 +32,17 @@ def publish_names(
                 if getattr(member, "__module__", None) == thing.__module__:
                     _rename(member, home)
         _rename(thing, home)
+
+
+def show_methods_as(cls: type, name: str) -> None:
+    """Have the methods of *cls* say that they are those of the class *name*.
+
+    That is the one that users know, and *cls* a base of it.  Python writes these
+    names when a call has wrong arguments, or was not awaited.
+    """
+    for member in vars(cls).values():
+        if inspect.isfunction(member):
+            member.__qualname__ = f"{name}.{member.__name__}"
 
 
 def _resolve_annotations(cls: type) -> None:

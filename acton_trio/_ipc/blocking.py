@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from os import PathLike
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, final, overload
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar, final, overload
 
 import attrs
 from msgspec import UNSET
 
+from .._base.teaching import lesson
 from .._base.util import publish_names
 from .._kernel.checks import checked_stream
 from .._messages.declare import Request as RequestMessage, StreamRequest
@@ -35,9 +36,24 @@ from .exchange import (
     stream_request_for,
 )
 from .notifications import Notification, codecs_for
+from .own_loop import is_for_own_loop
 from .results import acknowledged, reply_in, timed_out
 
 __all__ = ["BlockingActorHandle", "BlockingClient"]
+
+_BLOCKING: Final = "with BlockingClient(path) as client: ..."
+_OPENED: Final = "async with open_client(path) as client: ..."
+_NOT_ASYNC: Final = lesson(
+    "a BlockingClient has nothing to do with trio.",
+    f"async {_BLOCKING}",
+    _OPENED,
+    _BLOCKING,
+)
+_WOULD_WAIT_FOR_ITSELF: Final = lesson(
+    "a blocking client in a trio task of the process that it asks would wait for ever.",
+    _BLOCKING,
+    _OPENED,
+)
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -57,13 +73,19 @@ class BlockingClient:
     Raises:
         OSError: If nobody listens at that path.
         ConfigError: If no socket can be there.
+        RuntimeError: In a trio task, if it is this very process that listens there:
+            each call would wait for tasks that wait for it.
     """
 
     def __init__(
         self, path: str | PathLike[str], *, timeout: float = DEFAULT_TIMEOUT
     ) -> None:
         self._timeout: Final = timeout
-        self._dialogue: Final = BlockingDialogue(connected(path, timeout))
+        connection = connected(path, timeout)
+        if is_for_own_loop(connection):
+            connection.close()
+            raise RuntimeError(_WOULD_WAIT_FOR_ITSELF)
+        self._dialogue: Final = BlockingDialogue(connection)
 
     def __enter__(self) -> Self:
         return self
@@ -75,6 +97,15 @@ class BlockingClient:
         _traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    # Type checkers see that there are none, and say so before it is run.
+    if not TYPE_CHECKING:
+
+        async def __aenter__(self) -> NoReturn:
+            self.close()
+            raise TypeError(_NOT_ASYNC)
+
+        async def __aexit__(self, *_: object) -> None: ...
 
     def close(self) -> None:
         """Close the connection, and end the calls of other threads.

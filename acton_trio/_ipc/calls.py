@@ -17,6 +17,7 @@ import attrs
 import trio
 from msgspec import UNSET, Raw, UnsetType, structs
 
+from .._base.blocks import async_block
 from .._base.errors import AskError
 from .._base.util import name_of
 from .._kernel.activity import current_activity, waiting_activity
@@ -180,6 +181,7 @@ class Calls:
         request = Request(new_id, target, name, payload, headers=headers)
         await self._send(request, name)
 
+    @async_block("actor.stream(...)", "replies", "reply")
     @asynccontextmanager
     async def stream(
         self, target: str, message: StreamRequest[R]

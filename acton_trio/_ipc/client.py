@@ -10,6 +10,7 @@ import attrs
 import trio
 from msgspec import UNSET
 
+from .._base.blocks import async_block
 from .._base.util import publish_names
 from .._kernel.instruments import Panel
 from .._policy.backoff import Backoff
@@ -123,6 +124,7 @@ class Client:
         delivery: Delivery = Delivery.DROP_OLDEST,
         capacity: int | None = None,
     ) -> AbstractAsyncContextManager[RemoteSubscription[T | Notification]]: ...
+    @async_block("client.subscribe(...)", "events", "event")
     @asynccontextmanager
     async def subscribe(
         self,
@@ -192,6 +194,7 @@ def stream_of(client: Client) -> trio.abc.Stream:
     return client._line.dialogue.stream  # noqa: SLF001 - not for users
 
 
+@async_block("open_client(...)", "client")
 @asynccontextmanager
 async def open_client(
     where: Where,

@@ -22,6 +22,7 @@ from .._base.errors import (
     SerializationError,
 )
 from .._base.formats import Format
+from .._base.teaching import class_line, lesson
 from .._base.util import name_of, publish_names
 from .._messages.codec import Codec, codec_of
 from .._messages.declare import (
@@ -170,11 +171,7 @@ def _find_manner(cls: type) -> _Manner:
     """
     name = wire_name_of(cls) if is_message(cls) else None
     if name is None:
-        msg = (
-            f"{name_of(cls)} does not travel between processes: declare it with "
-            "@message(ipc=True)"
-        )
-        raise TypeError(msg)
+        raise TypeError(_not_for_peers(cls))
     return _Manner(name, codec_of(cls), issubclass(cls, RequestMessage))
 
 
@@ -183,15 +180,38 @@ _manner_of: Final[Callable[[type], _Manner]] = lru_cache(maxsize=1024)(_find_man
 
 def _not_a_request(cls: type) -> str:
     name = name_of(cls)
+    incorrect = f"await actor.ask({name}(...))"
     if issubclass(cls, StreamRequest):
-        return (
-            f"{name} is answered with a stream.\n"
-            f"  incorrect: await actor.ask({name}(...))\n"
-            f"  correct:   async with actor.stream({name}(...)) as replies: ..."
+        correct = f"async with actor.stream({name}(...)) as replies: ..."
+        return lesson(f"{name} is answered with a stream.", incorrect, correct)
+    return lesson(
+        f"{name} is a message without a reply.",
+        incorrect,
+        f"await actor.send({name}(...))",
+        f"class {name}(Request[int]): ...",
+    )
+
+
+def _not_for_peers(cls: type) -> str:
+    """Return what is wrong with *cls*, whose instances do not travel."""
+    if cls is type:
+        return lesson(
+            "a class does not travel between processes: a message of one that is "
+            "declared with @message(ipc=True) does.",
+            "await actor.ask(MyRequest)",
+            "await actor.ask(MyRequest(...))",
         )
-    return (
-        f"{name} is a message without a reply: send() it, or declare what it is "
-        f"answered with: class {name}(Request[int])"
+    if cls.__module__ == "builtins":
+        return lesson(
+            f"{name_of(cls)} does not travel between processes: a message does.",
+            "await actor.send(...)",
+            "@message(ipc=True)\nclass MyMessage: ...\nawait actor.send(MyMessage(...))",
+        )
+    line = class_line(cls)
+    return lesson(
+        f"{name_of(cls)} does not travel between processes.",
+        f"@message\n{line}" if is_message(cls) else line,
+        f"@message(ipc=True)\n{line}",
     )
 
 

@@ -12,6 +12,7 @@ import attrs
 from msgspec import UNSET
 
 from .._base.formats import Format
+from .._base.teaching import class_line, lesson
 from .._base.util import name_of, publish_names
 from .._kernel.checks import checked_type
 from .._messages.codec import Codec, codec_of
@@ -98,9 +99,12 @@ def codecs_for(message_types: Iterable[type | str]) -> dict[str, Codec[Any] | No
 def _name_of(message_type: type) -> str:
     name = wire_name_of(checked_type(message_type))
     if name is None:
-        msg = (
-            f"{name_of(message_type)} does not travel between processes: declare it "
-            "with @message(ipc=True), or subscribe to a name"
+        line = class_line(message_type)
+        msg = lesson(
+            f"{name_of(message_type)} does not travel between processes.",
+            f"@message\n{line}",
+            f"@message(ipc=True)\n{line}",
+            f'client.subscribe("{message_type.__name__}")',
         )
         raise TypeError(msg)
     return name

@@ -7,6 +7,7 @@ from typing import Generic, NoReturn, Protocol, Self, TypeVar, final
 import attrs
 import trio
 
+from .._base.blocks import AsyncOnly
 from .._base.errors import ActonError
 from .._base.formats import Format
 from .._base.util import publish_names
@@ -34,7 +35,7 @@ class Source(Protocol):
 
 @final
 @attrs.define(eq=False, repr=False)
-class RemoteStream(Generic[R]):
+class RemoteStream(AsyncOnly, Generic[R]):
     """The replies to one request, one after another; lives as long as its block.
 
     While 64 replies or 1 MiB of them are unread, the connection is read only if

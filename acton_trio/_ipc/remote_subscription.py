@@ -8,6 +8,7 @@ from typing import Generic, Self, TypeVar, cast, final
 import attrs
 import trio
 
+from .._base.blocks import AsyncOnly
 from .._base.errors import ActonError
 from .._base.formats import Format
 from .._base.util import publish_names
@@ -23,7 +24,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 @final
 @attrs.define(eq=False, repr=False)
-class RemoteSubscription(Generic[T_co]):
+class RemoteSubscription(AsyncOnly, Generic[T_co]):
     """What another process broadcasts of some types, in the order of its pushes.
 
     Lives as long as the block of `Client.subscribe`.

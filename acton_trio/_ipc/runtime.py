@@ -7,7 +7,10 @@ from contextlib import asynccontextmanager
 from typing import final
 
 import attrs
+import trio
 
+from .._base.blocks import async_block
+from .._base.teaching import lesson
 from .._base.util import publish_names, shown
 from .._runtime.config import Config
 from .._runtime.runtime import RuntimeCore
@@ -55,6 +58,7 @@ class Runtime(RuntimeCore):
         return await start_listener(self, config, authorize=authorize)
 
 
+@async_block("open_runtime()", "runtime")
 @asynccontextmanager
 async def open_runtime(
     config: Config | None = None, *, instruments: Iterable[object] = ()
@@ -72,6 +76,7 @@ async def open_runtime(
 
     Raises:
         TypeError: If *config* is no `Config`, or one of *instruments* is none.
+        RuntimeError: Outside of `trio.run`.
         BaseExceptionGroup: If actors failed and nobody handled it.  Its
             members are the exceptions as they were raised, each with a note
             of the actor and the message; the block's own joins them.
@@ -81,13 +86,29 @@ async def open_runtime(
         ``timeouts.actor_shutdown``.
     """
     if not isinstance(config, Config | None):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not be checked
-        msg = f"open_runtime takes a Config, not {shown(config)}"
-        raise TypeError(msg)
+        raise TypeError(_not_a_config(config))
+    if not trio.lowlevel.in_trio_run():
+        msg = lesson(
+            "acton_trio runs on trio.", "asyncio.run(main())", "trio.run(main)"
+        )
+        raise RuntimeError(msg)
     config = config or Config()
     async with open_scope(Runtime, config, instruments) as runtime:
         if config.introspection:
             await start_introspection(runtime)
         yield runtime
+
+
+def _not_a_config(thing: object) -> str:
+    correct = "open_runtime(Config(timeouts=Timeouts(ask=5)))"
+    if thing is Config:
+        return lesson(
+            "open_runtime takes a Config, not its class.",
+            "open_runtime(Config)",
+            "open_runtime(Config())",
+        )
+    fault = f"open_runtime takes a Config, not {shown(thing)}."
+    return lesson(fault, f"open_runtime({shown(thing, 60)})", correct)
 
 
 publish_names(globals(), __all__)

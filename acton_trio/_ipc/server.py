@@ -12,6 +12,7 @@ from typing import Final
 
 import trio
 
+from .._base.blocks import async_block
 from .._base.errors import ActorStoppedError
 from .._base.util import publish_names
 from .._runtime.runtime import RuntimeCore
@@ -147,6 +148,7 @@ async def start_listener(
     return listener
 
 
+@async_block("open_listener(runtime)", "listener")
 @asynccontextmanager
 async def open_listener(
     runtime: RuntimeCore,

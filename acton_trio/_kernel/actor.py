@@ -8,12 +8,15 @@ from __future__ import annotations
 import inspect
 import sys
 import typing
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeVar, dataclass_transform
 
 import attrs
 
-from .._base.util import name_of, publish_names
+from .._base.teaching import class_line, def_line, lesson
+from .._base.util import name_of, publish_names, shown
+from .._messages.declare import is_message
 from .declarations import declared_error_handlers, declared_handlers
 from .handlers import ErrorTable, Handler, HandlerTable, positional_parameters
 
@@ -41,6 +44,7 @@ HookName = Literal[
 
 _BEHAVIOUR: Final = "__acton_behaviour__"
 _HOOK: Final = "__acton_hook__"
+_SHARED: Final[tuple[type, ...]] = (list, dict, set, bytearray, deque)
 _START_HOOKS: Final = frozenset({"lifespan", "before_start", "after_start"})
 
 
@@ -173,14 +177,19 @@ def actor(cls: type[T]) -> type[T]:
     those of the function around the class.
     """
     if not inspect.isclass(cls):
-        msg = (
-            f"@actor decorates a class, not {name_of(cls)}.\n"
-            "  correct: @actor\n"
-            "           class MyService: ..."
+        name = name_of(cls)
+        fault = f"@actor decorates a class, not {name}."
+        written = (
+            f"@actor\n{def_line(cls)}" if inspect.isfunction(cls) else f"actor({name})"
         )
-        raise TypeError(msg)
+        raise TypeError(lesson(fault, written, "@actor\nclass MyService: ..."))
+    if is_message(cls):
+        line = class_line(cls)
+        fault = f"{name_of(cls)} is a message, and so cannot be an actor."
+        raise TypeError(lesson(fault, f"@actor\n@message\n{line}", f"@actor\n{line}"))
     names = sys._getframe(1).f_locals  # noqa: SLF001 - the enclosing function's names
     declared = attrs.define(cls, eq=False)
+    _refuse_shared_defaults(declared)
     behaviour = Behaviour(
         declared_handlers(declared, names),
         declared_error_handlers(declared, names),
@@ -188,6 +197,24 @@ def actor(cls: type[T]) -> type[T]:
     )
     setattr(declared, _BEHAVIOUR, behaviour)
     return declared
+
+
+def _refuse_shared_defaults(cls: type) -> None:
+    """Refuse a default that all incarnations, and all such actors, would share."""
+    for field in attrs.fields(cls):
+        default: Any = field.default
+        name = field.name
+        if not issubclass(type(default), _SHARED):
+            continue
+        kind = type(default).__name__
+        hint = name_of(field.type) if isinstance(field.type, type) else field.type
+        written = f"{name}: {hint or kind}"
+        msg = lesson(
+            f"{name_of(cls)}.{name}: all incarnations would share this one {kind}.",
+            f"{written} = {shown(default, 40)}",
+            f"{written} = attrs.field(factory={kind})",
+        )
+        raise TypeError(msg)
 
 
 def _declared_hooks(cls: type) -> dict[str, Hook]:
@@ -215,7 +242,11 @@ def make_hook(name: HookName, function: Callable[..., Any], where: str) -> Hook:
     count = positional_parameters(function)
     if count not in (1, 2):
         names = ", ".join(inspect.signature(function).parameters)
-        msg = f"{where}: a hook takes (self) or (self, ctx), not ({names})"
+        msg = lesson(
+            f"{where}: a hook takes (self) or (self, ctx), not ({names}).",
+            def_line(function),
+            def_line(function, takes="(self, ctx)"),
+        )
         raise TypeError(msg)
     if inspect.isasyncgenfunction(function) != (name == "lifespan"):
         msg = (

@@ -10,8 +10,10 @@ from contextlib import asynccontextmanager
 import attrs
 import trio
 
+from .._base.blocks import async_block
 from .._base.errors import AskCycleError
-from .._base.util import name_of
+from .._base.teaching import lesson
+from .._base.util import name_of, note, show_methods_as
 from .._messages.declare import Request, StreamRequest
 from .._policy.cadence import Beat, Cadence
 from .activity import Activity, current_activity, waiting, waiting_activity
@@ -32,6 +34,8 @@ from .waits import find_cycle
 __all__ = ["Addressee"]
 
 R = typing.TypeVar("R")
+
+_SELF_ASK: typing.Final = "an actor does not ask itself: it calls its own methods."
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -215,6 +219,7 @@ class Addressee:
         reply: R = ask.value
         return reply
 
+    @async_block("handle.stream(...)", "replies", "reply")
     @asynccontextmanager
     async def stream(
         self, request: StreamRequest[R]
@@ -281,9 +286,24 @@ class Addressee:
         for each in (activity, *waiting_abroad_for(activity)):
             cycle = find_cycle(blockers, each)
             if cycle is not None:
-                raise AskCycleError((*cycle, self.name))
+                error = AskCycleError((*cycle, self.name))
+                if activity.actor is self:
+                    note(error, self._how_to_ask_itself(type(envelope.message)))
+                raise error
         assert envelope.ask is not None
         envelope.ask.asker = activity
+
+    def _how_to_ask_itself(self, kind: type) -> str:
+        request = f"{name_of(kind)}(...)"
+        incorrect = f"await ctx.handle.ask({request})"
+        handler = (self._seat.handlers or {}).get(kind)
+        if handler is None:
+            return lesson(_SELF_ASK, incorrect, f"await ctx.handle.send({request})")
+        method = getattr(handler.function, "__name__", "handler")
+        call = f"self.{method}({request}{', ctx' if handler.wants_context else ''})"
+        return lesson(
+            _SELF_ASK, incorrect, f"await {call}" if handler.is_async else call
+        )
 
     def _envelop(self, message: object, *, is_asked: bool = False) -> Envelope:
         mailbox = self._seat.mailbox
@@ -299,3 +319,6 @@ class Addressee:
         if activity is None:
             return Envelope(message)
         return Envelope(message, sender=activity.actor, headers=activity.headers)
+
+
+show_methods_as(Addressee, "ActorHandle")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import typing
+from types import CoroutineType
 
+from .._base.teaching import class_line, lesson, spoken
 from .._base.util import name_of, shown
-from .._messages.declare import StreamRequest, is_message
+from .._messages.declare import Request, StreamRequest, is_message
 from .._policy.cadence import Beat, Cadence
 
 __all__ = [
@@ -18,17 +20,24 @@ __all__ = [
     "not_a_request",
 ]
 
+_SEND: typing.Final = "await handle.send({})"
+_ASK: typing.Final = "await handle.ask({})"
+_STREAM: typing.Final = "async with handle.stream({}) as replies: ..."
 _DELAY: typing.Final = "handle.send_after(5.0, Tick())"
 
 
-def checked_message(message: object) -> object:
+def checked_message(message: object, usage: str = _SEND) -> object:
     """Return *message* if it can be sent.
+
+    Args:
+        message: What is to be.
+        usage: How, as in a program, with ``{}`` in its place.
 
     Raises:
         TypeError: If it cannot; it shows what was meant.
     """
     if not is_message(type(message)):
-        raise TypeError(_not_a_message(message))
+        raise TypeError(_not_a_message(message, usage))
     return message
 
 
@@ -39,9 +48,24 @@ def checked_type(message_type: object) -> type:
         TypeError: If it is no message class.
     """
     if not is_message(message_type) or not isinstance(message_type, type):
-        msg = f"{name_of(message_type)} is not a message class"
-        raise TypeError(msg)
+        raise TypeError(_not_a_message_class(message_type))
     return message_type
+
+
+def _not_a_message_class(thing: object) -> str:
+    if isinstance(thing, type):
+        line = class_line(thing)
+        fault = f"{name_of(thing)} is not a message class: it is not decorated."
+        return lesson(fault, line, f"@message\n{line}")
+    if is_message(type(thing)):
+        name = type(thing).__name__
+        return lesson(
+            f"{shown(thing)} is not a message class, but a message.",
+            f"{name}(...)",
+            name,
+        )
+    correct = thing if isinstance(thing, str) and thing.isidentifier() else "MyMessage"
+    return lesson(f"{shown(thing)} is not a message class.", shown(thing), correct)
 
 
 def checked_stream(request: object) -> object:
@@ -103,46 +127,76 @@ def checked_beat(now: float, interval: object, cadence: object) -> Beat:
     return Beat(now, seconds, cadence)
 
 
-def _not_a_message(thing: object) -> str:
+def _not_a_message(thing: object, usage: str) -> str:
     if is_message(thing):
         name = name_of(thing)
-        return (
-            f"{name} is a message class, not a message.\n"
-            f"  incorrect: await handle.send({name})\n"
-            f"  correct:   await handle.send({name}(...))"
+        return lesson(
+            f"{name} is a message class, not a message.",
+            usage.format(name),
+            usage.format(f"{name}(...)"),
         )
-    name = type(thing).__qualname__
-    return (
-        f"{thing!r} is not a message: decorate its class with @message.\n"
-        f"  @message\n  class {name}: ..."
+    if isinstance(thing, CoroutineType):
+        call = f"{spoken(thing.__qualname__)}(...)"
+        return lesson(
+            f"{call} was not awaited, and what it gives until then is not a message.",
+            usage.format(call),
+            usage.format(f"await {call}"),
+        )
+    if thing is None or (
+        type(thing).__module__ == "builtins" and not isinstance(thing, type)
+    ):
+        return _nothing_declared(thing, usage)
+    cls = thing if isinstance(thing, type) else type(thing)
+    return lesson(
+        f"{shown(thing)} is not a message: decorate its class with @message.",
+        class_line(cls),
+        f"@message\n{class_line(cls)}",
+    )
+
+
+def _nothing_declared(thing: object, usage: str) -> str:
+    """Return what is wrong with *thing*, which Python has made, as a message."""
+    kind, value = type(thing).__name__, shown(thing, 40)
+    if thing is None:
+        return lesson(
+            "None is not a message.", usage.format(None), usage.format("MyMessage(...)")
+        )
+    correct = (
+        f"@message\nclass MyMessage:\n    value: {kind}\n"
+        f"{usage.format(f'MyMessage({value})')}"
+    )
+    return lesson(
+        f"{value} is not a message: a class says what a {kind} is to mean.",
+        usage.format(value),
+        correct,
     )
 
 
 def _not_a_stream_request(thing: object) -> str:
     if not is_message(type(thing)):
-        return _not_a_message(thing).replace("handle.send", "handle.stream")
+        return _not_a_message(thing, _STREAM)
     name = type(thing).__name__
-    return (
-        f"{name} is not answered with a stream.\n"
-        f"  incorrect: class {name}(Request[int]): ...\n"
-        f"  correct:   class {name}(StreamRequest[int]): ..."
+    usage = _ASK if isinstance(thing, Request) else _SEND
+    return lesson(
+        f"{name} is not answered with a stream.",
+        _STREAM.format(f"{name}(...)"),
+        usage.format(f"{name}(...)"),
+        f"class {name}(StreamRequest[int]): ...",
     )
 
 
 def not_a_request(thing: object) -> str:
     """Return what is wrong with *thing*, which cannot be asked, and what was meant."""
     if not is_message(type(thing)):
-        return _not_a_message(thing).replace("handle.send", "handle.ask")
+        return _not_a_message(thing, _ASK)
     name = type(thing).__name__
+    call = f"{name}(...)"
     if isinstance(thing, StreamRequest):
-        return (
-            f"{name} is answered with a stream.\n"
-            f"  incorrect: await handle.ask({name}(...))\n"
-            f"  correct:   async with handle.stream({name}(...)) as replies: ..."
-        )
-    return (
-        f"{name} is a message without a reply: send() it, or declare what it is "
-        "answered with.\n"
-        f"  incorrect: class {name}: ...\n"
-        f"  correct:   class {name}(Request[int]): ..."
+        fault = f"{name} is answered with a stream."
+        return lesson(fault, _ASK.format(call), _STREAM.format(call))
+    return lesson(
+        f"{name} is a message without a reply.",
+        _ASK.format(call),
+        _SEND.format(call),
+        f"class {name}(Request[int]): ...",
     )

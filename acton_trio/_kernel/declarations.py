@@ -12,12 +12,14 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from .._base.teaching import def_line, lesson, written_as
 from .._base.util import name_of
 from .._messages.replies import contradicts
 from .handlers import Handler, Mark, make_error_handler, make_handler, mark_of
 
 __all__ = ["declared_error_handlers", "declared_handlers"]
 
+_ERROR_AND_MESSAGE: Final = "(self, error: ValueError, message: MyMessage)"
 _HINTS: Final = "__acton_hints__"
 
 
@@ -99,9 +101,13 @@ def _marked_methods(cls: type) -> Iterator[tuple[types.FunctionType, Mark]]:
 def _refuse_unbound(cls: type, name: str, member: object, mark: Mark) -> None:
     if not isinstance(member, types.FunctionType):
         kind = type(member).__name__
-        msg = (
+        inner: Any = getattr(member, "__func__", member)
+        first = None if isinstance(member, classmethod) else "self"
+        msg = lesson(
             f"@{mark.decorator} {cls.__qualname__}.{name}: a handler is a plain "
-            f"method, with its actor as `self`, not a {kind}"
+            f"method, with its actor as `self`, not a {kind}.",
+            f"@{kind}\n@{mark.decorator}\n{def_line(inner)}",
+            f"@{mark.decorator}\n{def_line(inner, {'cls': 'self'}, first)}",
         )
         raise TypeError(msg)
 
@@ -145,18 +151,44 @@ def _types_of(
     """Return the types that the argument at *position* is annotated with."""
     names = list(inspect.signature(method).parameters)
     hint = hints.get(names[position]) if len(names) > position else None
-    if hint is None:
-        example = {"message": "MyMessage", "error": "ValueError"}[role]
-        msg = (
-            f"{where}: the {role} has no annotation, so nobody can tell what this "
-            "handles.\n"
-            f"  incorrect: {role}\n"
-            f"  correct:   {role}: {example}"
-        )
+    if hint is None or _is_context(names[position], hint):
+        msg = f"{where}: {_not_annotated(method, position, role, hints)}"
         raise TypeError(msg)
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return typing.get_args(hint)
     return (hint,)
+
+
+def _is_context(name: str, hint: object) -> bool:
+    # `Context` is built on what is built on this.
+    return getattr(hint, "__name__", name if hint is None else "") in ("Context", "ctx")
+
+
+def _not_annotated(
+    method: types.FunctionType, position: int, role: str, hints: Mapping[str, Any]
+) -> str:
+    """Return why nobody can tell what *method* handles, and how it would say so."""
+    parameters = [*inspect.signature(method).parameters]
+    example = {"message": "MyMessage", "error": "ValueError"}[role]
+    written = def_line(method)
+    if parameters and parameters[0] != "self" and parameters[0] in hints:
+        fault = "the actor itself comes first, and is not taken."
+        return lesson(fault, written, def_line(method, first="self"))
+    before = [each for each in parameters if _is_context(each, hints.get(each))]
+    if before and before[0] in parameters[1 : position + 1]:
+        others = [each for each in parameters if each not in before]
+        order = zip(parameters, [*others, *before], strict=True)
+        right = {old: written_as(method, new) for old, new in order}
+        fault = f"the {role} comes before the context."
+        return lesson(fault, written, def_line(method, right))
+    if len(parameters) <= position:
+        alone = role == "message" and position == 1
+        takes = "(self, message: MyMessage)" if alone else _ERROR_AND_MESSAGE
+        fault = f"it takes no {role}, and no annotation says what it handles."
+        return lesson(fault, written, def_line(method, takes=takes))
+    name = parameters[position]
+    fault = f"the {role} has no annotation, so nobody can tell what it handles."
+    return lesson(fault, written, def_line(method, {name: f"{name}: {example}"}))
 
 
 def _check_return(handler: Handler, hints: Mapping[str, Any], where: str) -> None:
@@ -165,10 +197,20 @@ def _check_return(handler: Handler, hints: Mapping[str, Any], where: str) -> Non
         # AsyncIterator[T], AsyncGenerator[T, None] and their like.
         annotated = (*typing.get_args(annotated), Any)[0]
     if handler.fits is not None and contradicts(annotated, handler.expects):
-        msg = (
+        line, reply = def_line(handler.function)[:-5], name_of(handler.expects)
+        if handler.is_stream:
+            incorrect = f"{line} -> AsyncIterator[{name_of(annotated)}]: ..."
+            correct = f"{line} -> AsyncIterator[{reply}]: ..."
+        else:
+            incorrect, correct = (
+                f"{line} -> {name_of(annotated)}: ...",
+                f"{line} -> {reply}: ...",
+            )
+        msg = lesson(
             f"{where}: it gives {name_of(annotated)}, but "
-            f"{name_of(handler.message_type)} is answered with "
-            f"{name_of(handler.expects)}"
+            f"{name_of(handler.message_type)} is answered with {reply}.",
+            incorrect,
+            correct,
         )
         raise TypeError(msg)
 

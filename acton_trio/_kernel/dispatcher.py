@@ -122,7 +122,9 @@ class Dispatcher:
                     await mailbox.wait()
                     budget.restart()
             elif handler is None:
-                self.verdicts.unhandled(mailbox.take(), self.behaviour.handlers)
+                self.verdicts.unhandled(
+                    mailbox.take(), self.behaviour.handlers, self.model
+                )
             elif handler.is_plain and not self._readers:
                 await self._run_plain(handler, budget)
             elif self.crew is None:

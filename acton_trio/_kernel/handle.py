@@ -10,7 +10,8 @@ import attrs
 import trio
 
 from .._base.errors import AskCycleError, UnknownChildError
-from .._base.util import name_of, publish_names, shown
+from .._base.teaching import lesson
+from .._base.util import name_of, note, publish_names, shown
 from .._policy.delivery import Delivery, Terms
 from .activity import waiting, waiting_activity
 from .addressee import Addressee
@@ -63,7 +64,7 @@ class ActorHandle(Addressee):
         Cancellation:
             The actor stops all the same; only the waiting ends.
         """
-        self._refuse_self()
+        self._refuse_self("await ctx.handle.stop()")
         self._seat.order_stop()
         with _held_up_by(self._seat):
             await self._seat.wait_down()
@@ -270,17 +271,25 @@ class ActorHandle(Addressee):
         Cancellation:
             Only the waiting ends.
         """
-        self._refuse_self()
+        self._refuse_self("await ctx.handle.wait_stopped()")
         with waiting(self._seat):
             await self._seat.wait_down()
 
-    def _refuse_self(self) -> None:
-        """Raise `AskCycleError` if the actor cannot end before this code does."""
+    def _refuse_self(self, incorrect: str = "") -> None:
+        """Raise `AskCycleError` if the actor cannot end before this code does.
+
+        Args:
+            incorrect: What the actor must not say of itself, if `ctx.stop` is meant.
+        """
         activity = waiting_activity()
         if activity is None:
             return
         if activity.actor is self:
-            raise AskCycleError((self.name, self.name))
+            error = AskCycleError((self.name, self.name))
+            if incorrect:
+                fault = "an actor does not wait for its own end: it ends itself."
+                note(error, lesson(fault, incorrect, "ctx.stop()"))
+            raise error
         if activity in self._seat.blockers():
             raise AskCycleError((self.name, activity.name, self.name))
 

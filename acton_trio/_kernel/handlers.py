@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, TypeAlias, TypeGuard, TypeVar, overload
 
 import attrs
 
+from .._base.teaching import class_line, def_line, lesson
 from .._base.util import name_of, publish_names
 from .._messages.declare import (
     StreamRequest,
@@ -163,16 +164,33 @@ def _mark(mark: Mark, method: F) -> F:
         )
         raise TypeError(msg)
     if not inspect.isfunction(method):
-        msg = (
-            f"@{mark.decorator} decorates a method, not {name_of(method)}; "
-            "the message type is read from the method's annotation.\n"
-            f"  incorrect: @{mark.decorator}(Deposit)\n"
-            f"  correct:   @{mark.decorator}\n"
-            "             def deposit(self, command: Deposit) -> None: ..."
-        )
-        raise TypeError(msg)
+        raise TypeError(_not_a_method(mark, method))
     setattr(method, _MARK, mark)
     return typing.cast("F", method)
+
+
+def _not_a_method(mark: Mark, thing: object) -> str:
+    decorator, inner = mark.decorator, getattr(thing, "__func__", None)
+    if inspect.isfunction(inner):
+        kind, line = type(thing).__name__, def_line(inner)
+        return lesson(
+            f"@{decorator} decorates a method with its actor as `self`, not a {kind}.",
+            f"@{decorator}\n@{kind}\n{line}",
+            f"@{decorator}\n{def_line(inner, first='self')}",
+        )
+    name = thing if isinstance(thing, str) and thing.isidentifier() else name_of(thing)
+    if decorator != "on_error":
+        takes = f"message: {name}"
+    elif is_message(thing):
+        takes = f"error: ValueError, message: {name}"
+    else:
+        takes = f"error: {name}, message: MyMessage"
+    return lesson(
+        f"@{decorator} decorates a method, not {name_of(thing)}; what it handles is "
+        "read from the method's annotation.",
+        f"@{decorator}({name_of(thing)})",
+        f"@{decorator}\ndef handler(self, {takes}): ...",
+    )
 
 
 def _is_plain(handler: Handler) -> bool:
@@ -298,7 +316,13 @@ def _make(
     _check_message_type(message_type, where)
     assert isinstance(message_type, type)
     if inspect.isgeneratorfunction(function):
-        msg = f"{where}: a stream is served by an async generator: async def"
+        line = def_line(function)[:-3]
+        streams = issubclass(message_type, StreamRequest)
+        msg = lesson(
+            f"{where}: a stream is served by an async generator.",
+            f"{line}yield ...",
+            f"async {line}yield ..." if streams else f"{line}return ...",
+        )
         raise TypeError(msg)
     asks = is_question(message_type)
     expects = reply_type_of(message_type) if asks else None
@@ -324,23 +348,28 @@ def _is_any(is_kind: Callable[[object], bool], function: Callable[..., Any]) -> 
 def _check_stream(handler: Handler, where: str) -> None:
     streams = issubclass(handler.message_type, StreamRequest)
     if handler.is_stream and handler.exclusive:
-        msg = (
-            f"{where}: a stream would keep everything else out for as long as "
-            "it runs; serve it with act_on"
+        line = def_line(handler.function)
+        msg = lesson(
+            f"{where}: a stream would keep everything else out for as long as it runs.",
+            f"@mutate_on\n{line}",
+            f"@act_on\n{line}",
         )
         raise TypeError(msg)
     if handler.is_stream and not streams:
-        name = name_of(handler.message_type)
-        msg = (
-            f"{where}: it yields, but {name} is answered once.\n"
-            f"  incorrect: class {name}(Request[int])\n"
-            f"  correct:   class {name}(StreamRequest[int])"
+        cls = handler.message_type
+        msg = lesson(
+            f"{where}: it yields, but {name_of(cls)} is answered once.",
+            class_line(cls),
+            class_line(cls).replace("(Request[", "(StreamRequest["),
         )
         raise TypeError(msg)
     if streams and not handler.is_stream:
-        msg = (
-            f"{where}: {name_of(handler.message_type)} is a StreamRequest: serve it "
-            "with an async generator, async def and yield"
+        line = def_line(handler.function).removeprefix("async ")
+        msg = lesson(
+            f"{where}: {name_of(handler.message_type)} is a StreamRequest, which an "
+            "async generator serves.",
+            f"{line[:-3]}return ...",
+            f"async {line[:-3]}yield ...",
         )
         raise TypeError(msg)
 
@@ -349,16 +378,27 @@ def _check_message_type(message_type: object, where: str) -> None:
     if is_message(message_type):
         return
     if typing.get_origin(message_type) is not None:
-        msg = (
-            f"{where}: handlers are found by exact type, and "
-            f"{message_type!r} is none; derive a message from it:\n"
-            "  @message\n"
-            f"  class MyMessage({message_type!r}): ..."
+        shape = repr(message_type).removeprefix("acton_trio.")
+        msg = lesson(
+            f"{where}: handlers are found by exact type, and {shape} is none; derive a "
+            "message from it.",
+            f"message: {shape}",
+            f"@message\nclass MyMessage({shape}): ...",
+        )
+    elif isinstance(message_type, type) and message_type.__module__ != "builtins":
+        line = class_line(message_type)
+        msg = lesson(
+            f"{where}: {name_of(message_type)} is not a message; decorate it with "
+            "@message.",
+            line,
+            f"@message\n{line}",
         )
     else:
-        msg = (
-            f"{where}: {name_of(message_type)} is not a message; "
-            "decorate it with @message"
+        name = name_of(message_type)
+        msg = lesson(
+            f"{where}: {name} is not a message; a class says what it is to mean.",
+            f"message: {name}",
+            f"@message\nclass MyMessage:\n    value: {name}",
         )
     raise TypeError(msg)
 
@@ -370,7 +410,11 @@ def _wants_context(
     if count is None or count - arguments not in (0, 1):
         names = ", ".join(inspect.signature(function).parameters)
         longer = f"{signature[:-1]}, ctx)"
-        msg = f"{where}: a handler takes {signature} or {longer}, not ({names})"
+        msg = lesson(
+            f"{where}: a handler takes {signature} or {longer}, not ({names}).",
+            def_line(function),
+            def_line(function, takes=longer),
+        )
         raise TypeError(msg)
     return count > arguments
 

@@ -19,6 +19,7 @@ import trio
 from .._base.util import name_of, note
 from .activity import Activity, current_activity
 from .actor import Behaviour, Hook, HookName
+from .advice import advise
 from .context import Context, Incarnation
 from .seat import Seat
 
@@ -111,6 +112,7 @@ class Stage:
             yield
         except BaseException as error:
             if not isinstance(error, trio.Cancelled) and not self.knows(error):
+                advise(error)
                 note(error, f"in {self.seat.name}, {where}")
             raise
 

@@ -11,6 +11,7 @@ import attrs
 import outcome
 import trio
 
+from .._base.blocks import AsyncOnly
 from .._base.util import publish_names
 from .activity import Activity, waiting
 from .envelope import Envelope, Result
@@ -22,7 +23,7 @@ R = TypeVar("R")
 
 @final
 @attrs.define(eq=False, repr=False)
-class Stream(Generic[R]):
+class Stream(AsyncOnly, Generic[R]):
     """The replies to one request, one after another; lives as long as its block.
 
     The handler is at most one reply ahead of who reads.

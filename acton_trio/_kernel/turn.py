@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
+from types import CoroutineType
 from typing import final
 
 import attrs
 import trio
 
 from .._base.errors import HandlerFailedError, NoReplyError, UnexpectedReplyError
-from .._base.util import name_of, publish_names, shown
+from .._base.teaching import lesson, spoken
+from .._base.util import name_of, note, publish_names, shown
 from .._messages.declare import Rejection
 from .._policy.ownership import judge
 from .activity import Activity
@@ -248,9 +250,16 @@ def handler_failed(
 def wrong_reply(ask: Ask, handler: Handler, value: object) -> UnexpectedReplyError:
     """Return the error for *value*, which the request does not declare."""
     received = f"{name_of(type(value))} {shown(value, 80)}"
-    return UnexpectedReplyError(
+    error = UnexpectedReplyError(
         ask.actor, ask.request, name_of(handler.expects), received
     )
+    if isinstance(value, CoroutineType):
+        # This tells it, and better than the warning when it is collected.
+        value.close()
+        call = f"{spoken(value.__qualname__)}(...)"
+        fault = f"{name_of(handler.function)} has returned what it did not await."
+        note(error, lesson(fault, f"return {call}", f"return await {call}"))
+    return error
 
 
 publish_names(globals(), ["ReplyAddress"])

@@ -14,6 +14,7 @@ from .._base.errors import (
 from .._base.util import name_of, note
 from .._messages.declare import Rejection
 from .._policy.ownership import Owner, judge, owner_of
+from .advice import advise, advise_on_unhandled
 from .envelope import Ask, Envelope
 from .handle import ActorHandle
 from .handlers import HandlerTable
@@ -35,11 +36,14 @@ class Verdicts:
 
     _undecided: list[Ask] = attrs.field(factory=list[Ask], init=False)
 
-    def unhandled(self, envelope: Envelope, handlers: HandlerTable) -> None:
+    def unhandled(
+        self, envelope: Envelope, handlers: HandlerTable, model: object
+    ) -> None:
         """Nobody handles messages of this type."""
         handled = tuple(sorted(name_of(each) for each in handlers))
         message = name_of(type(envelope.message))
         error = UnhandledMessageError(self.seat.name, message, handled)
+        advise_on_unhandled(error, type(model), type(envelope.message))
         if envelope.ask is not None:
             envelope.ask.fail(error)
         self._dead_letter(envelope, "no handler for its type", error)
@@ -48,6 +52,8 @@ class Verdicts:
         """The handler raised *error*, and no `on_error` has dealt with it."""
         envelope, ask = turn.envelope, turn.envelope.ask
         verdict = judge(error)
+        if not isinstance(verdict, Rejection):
+            advise(error, turn.handler.function)
         owner = owner_of(
             verdict,
             exclusive=turn.handler.exclusive,

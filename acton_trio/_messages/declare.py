@@ -12,9 +12,11 @@ from collections.abc import Callable
 from typing import Generic, TypeVar, dataclass_transform, overload
 
 import attrs
+from attrs.exceptions import FrozenInstanceError
 
 from .._base.errors import DuplicateNameError
-from .._base.util import name_of, publish_names
+from .._base.teaching import class_line, lesson
+from .._base.util import name_of, publish_names, shown
 from .shapes import substitute
 
 __all__ = [
@@ -119,6 +121,10 @@ def message(
     A message is frozen, not copied: what a field refers to is shared by the
     sender and every receiver.  Use tuples and frozensets.
     """
+    if not isinstance(ipc, bool | str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not be checked
+        fault = f"ipc is True, False or a name, not {shown(ipc)}."
+        incorrect = f"@message(ipc={shown(ipc, 40)})"
+        raise TypeError(lesson(fault, incorrect, "@message(ipc=True)"))
     if isinstance(ipc, str) and not ipc:
         msg = "the name of a message on the wire must not be empty"
         raise TypeError(msg)
@@ -129,10 +135,13 @@ def message(
 
 def _declare(cls: type[T], *, ipc: bool | str) -> type[T]:
     if not inspect.isclass(cls):
-        msg = (
-            f"@message decorates a class, not {name_of(cls)}.\n"
-            "  incorrect: @message(MyMessage)\n"
-            "  correct:   @message  or  @message(ipc=True)"
+        raise TypeError(_not_a_class(cls))
+    if "__dataclass_fields__" in cls.__dict__:
+        line = class_line(cls)
+        msg = lesson(
+            f"{name_of(cls)} is a dataclass already; @message alone makes its fields.",
+            f"@message\n@dataclass\n{line}",
+            f"@message\n{line}",
         )
         raise TypeError(msg)
     wire_name = ipc if isinstance(ipc, str) else cls.__name__ if ipc else None
@@ -144,10 +153,78 @@ def _declare(cls: type[T], *, ipc: bool | str) -> type[T]:
         _refuse_unordered_fields(declared)
     else:
         declared = attrs.frozen(cls)
+    _teach_that_it_is_frozen(declared)
     setattr(declared, _MARK, wire_name)
     if rejection and wire_name is not None:
         _announce_rejection(typing.cast("type[Rejection]", declared), wire_name)
     return declared
+
+
+def _not_a_class(thing: object) -> str:
+    correct = "@message"
+    if isinstance(thing, str):
+        correct = f"@message(ipc={thing!r})"
+    elif isinstance(thing, bool):
+        correct = f"@message(ipc={thing})"
+    return lesson(
+        f"@message decorates a class, not {name_of(thing)}.",
+        f"@message({name_of(thing)})",
+        f"{correct}\nclass MyMessage: ...",
+    )
+
+
+def _teach_that_it_is_frozen(cls: type) -> None:
+    """Have whoever changes a message of *cls* be told what to do instead.
+
+    attrs refuses it, without a word on what of.
+    """
+    refuse_set: Callable[..., None] = cls.__setattr__
+    refuse_delete: Callable[..., None] = cls.__delattr__
+
+    def __setattr__(self: object, name: str, value: object) -> None:  # noqa: N807 - it is
+        try:
+            refuse_set(self, name, value)
+        except FrozenInstanceError:
+            raise _frozen(_how_to_change(self, name, shown(value, 40))) from None
+
+    def __delattr__(self: object, name: str) -> None:  # noqa: N807 - it is
+        try:
+            refuse_delete(self, name)
+        except FrozenInstanceError:
+            raise _frozen(_how_to_change(self, name, "...")) from None
+
+    cls.__setattr__ = __setattr__  # type: ignore[assignment, method-assign]
+    cls.__delattr__ = __delattr__  # type: ignore[assignment, method-assign]
+
+
+def _how_to_change(message: object, name: str, value: str) -> str:
+    cls: type = type(message)
+    kind = cls.__name__
+    if name not in attrs.fields_dict(cls):
+        return lesson(
+            f"{kind} has no field {name!r}: the fields of a message are declared.",
+            f"message.{name} = {value}",
+            f"class {kind}:\n    {name}: int",
+        )
+    if not hasattr(message, name):
+        # While it is being made, by a method of its own.
+        return lesson(
+            f"{kind} sets its field {name!r} itself: @message does that.",
+            f"self.{name} = {value}",
+            f"class {kind}:\n    {name}: int",
+        )
+    return lesson(
+        f"{kind} is a message, and does not change: others may have it too.",
+        f"message.{name} = {value}",
+        f"message = attrs.evolve(message, {name}={value})",
+    )
+
+
+def _frozen(text: str) -> FrozenInstanceError:
+    # Its own constructor takes no text.
+    error = FrozenInstanceError.__new__(FrozenInstanceError, text)
+    error.msg = text
+    return error
 
 
 def _refuse_unordered_fields(cls: type) -> None:

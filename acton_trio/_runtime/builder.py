@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import lru_cache
+from types import CoroutineType
 from typing import Any, Generic, Self, TypeVar, final
 
 import attrs
 
+from .._base.teaching import class_line, lesson
 from .._base.util import name_of, publish_names, shown
 from .._kernel.actor import Behaviour, HookName, behaviour_of, make_hook
 from .._kernel.context import Context
@@ -15,11 +17,12 @@ from .._kernel.handle import ActorHandle
 from .._kernel.handlers import Handler, make_error_handler, make_handler
 from .._kernel.recipe import Recipe
 from .._kernel.seat import Seat
+from .._messages.declare import is_message
 from .._policy.delivery import Delivery, Terms
 from .._policy.spec import ChildSpec
 from .._supervision.supervisor import Supervisor
 
-__all__ = ["IdleActor", "Plan", "declared_by", "recipe_for"]
+__all__ = ["IdleActor", "Plan", "declared_by", "not_a_factory", "recipe_for"]
 
 ModelT = TypeVar("ModelT")
 MessageT = TypeVar("MessageT")
@@ -256,13 +259,65 @@ def declared_by(model: object) -> Behaviour:
     """
     behaviour = behaviour_of(type(model))
     if behaviour is None:
-        name = name_of(type(model))
-        msg = (
-            f"{name} is not an actor: decorate the class with @actor, or put "
-            f"one together with runtime.new_actor({name})"
-        )
-        raise TypeError(msg)
+        raise TypeError(_not_an_actor(model))
     return behaviour
+
+
+def _not_an_actor(model: object) -> str:
+    """Return what is wrong with what a factory has made, and what was meant."""
+    cls = type(model)
+    if isinstance(model, CoroutineType):
+        # It is taken care of by this, and nobody else has to be told.
+        model.close()
+        name = model.__qualname__.rpartition(".")[2]
+        return lesson(
+            f"the factory {name} is asynchronous, so what it makes is not an actor; "
+            "what has to wait belongs in a hook.",
+            f"async def {name}(...): ...",
+            f"def {name}(...): ...",
+            "@before_start\nasync def prepare(self): ...",
+        )
+    if model is None:
+        return lesson(
+            "the factory has returned None, which is not an actor.",
+            "def make():\n    MyService()",
+            "def make():\n    return MyService()",
+        )
+    if is_message(cls):
+        name = name_of(cls)
+        return lesson(
+            f"{name} is a message, not an actor: an actor is started, and sent it.",
+            f"await runtime.start({name}, ...)",
+            f"await handle.send({name}(...))",
+        )
+    line = class_line(cls)
+    return lesson(
+        f"{name_of(cls)} is not an actor: decorate the class with @actor.",
+        line,
+        f"@actor\n{line}",
+        f"runtime.new_actor({name_of(cls)})",
+    )
+
+
+def not_a_factory(thing: object) -> str:
+    """Return what is wrong with *thing*, which makes no actor, and what was meant."""
+    if isinstance(thing, ActorHandle):
+        fault = f"{thing.name} runs already: an actor is started by its class."
+        return lesson(
+            fault, "await runtime.start(handle)", "await runtime.start(MyService)"
+        )
+    fault = (
+        f"{shown(thing)} cannot be called: an actor is built anew for each of its "
+        "incarnations, so give its class, and what to call it with."
+    )
+    if type(thing).__module__ == "builtins":
+        is_name = isinstance(thing, str) and thing.isidentifier()
+        name = thing if is_name else "MyService"
+        incorrect = f"await runtime.start({shown(thing, 40)})"
+        return lesson(fault, incorrect, f"await runtime.start({name})")
+    kind = name_of(type(thing))
+    incorrect = f"await runtime.start({kind}(...))"
+    return lesson(fault, incorrect, f"await runtime.start({kind}, ...)")
 
 
 @lru_cache(maxsize=256)

@@ -7,6 +7,8 @@ from typing import final
 import attrs
 
 from .._base.errors import DuplicateNameError
+from .._base.teaching import lesson
+from .._base.util import shown
 from .._kernel.handle import ActorHandle, seat_of
 from .._messages.declare import (
     is_message,
@@ -37,6 +39,13 @@ class Exposure:
                 class the name of one of its messages.
             TypeError: If one of its messages cannot travel.
         """
+        if not isinstance(handle, ActorHandle):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not be checked
+            msg = lesson(
+                "an actor is exposed by a name, and its handle.",
+                f"runtime.ipc_expose({shown(name, 40)}, {shown(handle, 40)})",
+                'runtime.ipc_expose("my-service", handle)',
+            )
+            raise TypeError(msg)
         if not name:
             msg = "the name under which an actor is exposed must not be empty"
             raise ValueError(msg)

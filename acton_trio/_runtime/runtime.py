@@ -17,7 +17,8 @@ import trio
 
 from .._base.errors import ActorStoppedError, AskCycleError
 from .._base.ids import check_name, ern_of, type_id
-from .._base.util import name_of, shown
+from .._base.teaching import lesson
+from .._base.util import name_of, show_methods_as
 from .._kernel.activity import current_activity, waiting_activity
 from .._kernel.cell import Cell
 from .._kernel.handle import ActorHandle
@@ -35,7 +36,7 @@ from .._policy.spec import ChildSpec
 from .._policy.strategies import Escalation, SupervisionStrategy
 from .._services.broker import Broker
 from .._supervision.supervisor import Supervisor
-from .builder import IdleActor, Plan, declared_by, recipe_for
+from .builder import IdleActor, Plan, declared_by, not_a_factory, recipe_for
 from .config import Config
 from .exposure import Exposure
 from .shutdown import Overseer, ShutdownReport
@@ -247,17 +248,17 @@ class RuntimeCore:
         unknown = supervision.keys() - {each.name for each in attrs.fields(ChildSpec)}
         if unknown:
             known = ", ".join(sorted(StartOptions.__annotations__))
-            msg = f"{min(unknown)!r} is no option of an actor; there are {known}"
-            raise TypeError(msg)
-        if not callable(factory):
-            kind = name_of(type(factory))
-            msg = (
-                f"{shown(factory)} cannot be called: an actor is built anew for each "
-                "of its incarnations, so give its class, and what to call it with.\n"
-                f"  incorrect: await runtime.start({kind}(...))\n"
-                f"  correct:   await runtime.start({kind}, ...)"
+            name = min(unknown)
+            fault = f"{name!r} is no option of an actor; there are {known}."
+            model = name_of(factory)
+            msg = lesson(
+                fault,
+                f"supervise({model}, {name}=...)",
+                f"supervise(partial({model}, {name}=...))",
             )
             raise TypeError(msg)
+        if not callable(factory):
+            raise TypeError(not_a_factory(factory))
         limits = self.config.limits
         if mailbox_capacity is None:
             mailbox_capacity = limits.actor_inbox_capacity
@@ -481,3 +482,6 @@ async def _expose_or_stop(runtime: RuntimeCore, name: str, handle: ActorHandle) 
         with trio.CancelScope(shield=True):
             await handle.stop()
         raise
+
+
+show_methods_as(RuntimeCore, "Runtime")

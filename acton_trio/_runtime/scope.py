@@ -21,6 +21,7 @@ import trio
 
 from .._base.errors import ActorStoppedError
 from .._base.util import shown
+from .._kernel.advice import advise
 from .._kernel.instruments import Panel
 from .._kernel.patience import Patience
 from .._kernel.seat import Seat
@@ -211,6 +212,7 @@ async def open_scope(
                     await trio.lowlevel.checkpoint()
                     yield house.runtime
             except BaseException as error:  # noqa: BLE001, ASYNC103 - raised below
+                advise(error)
                 errors.append(error)
                 house.cancel(f"the block was left by {shown(error)}")
             try:

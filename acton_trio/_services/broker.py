@@ -9,9 +9,10 @@ from typing import Any, Final, Protocol, TypeVar, final
 import attrs
 import trio
 
+from .._base.blocks import async_block
 from .._base.util import publish_names
 from .._kernel.activity import Activity, current_activity, waiting, waiting_activity
-from .._kernel.checks import checked_type
+from .._kernel.checks import checked_message, checked_type
 from .._kernel.handle import ActorHandle, seat_of
 from .._kernel.seat import Seat
 from .._kernel.subscription import (
@@ -78,8 +79,7 @@ class Broker:
             Either nobody got it, or all get it as soon as they have room.
         """
         if not is_message(type(message)):
-            msg = f"{message!r} is not a message: decorate its class with @message"
-            raise TypeError(msg)
+            checked_message(message, "await broker.broadcast({})")
         await trio.lowlevel.checkpoint()
         await self._wait_for(self._hand_out(message, current_activity.get()))
 
@@ -205,6 +205,7 @@ class Broker:
         """Return whether anybody has subscribed to *message_type*."""
         return message_type in self._subscribers
 
+    @async_block("broker.subscribe(...)", "events", "event")
     @asynccontextmanager
     async def subscribe(
         self,

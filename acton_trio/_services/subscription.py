@@ -9,6 +9,7 @@ from typing import Generic, Self, TypeVar, final
 import attrs
 import trio
 
+from .._base.blocks import AsyncOnly
 from .._base.util import publish_names
 from .._kernel.activity import Activity
 from .._kernel.subscription import Parcel, SubscriptionStatistics
@@ -21,7 +22,7 @@ T = TypeVar("T")
 
 @final
 @attrs.define(eq=False, repr=False)
-class Subscription(Generic[T]):
+class Subscription(AsyncOnly, Generic[T]):
     """The messages of some types, in the order of their broadcasts.
 
     Lives as long as the block of `Broker.subscribe`.

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
+from .._base.blocks import async_block
 from .._ipc.runtime import Runtime, open_runtime
 from .._runtime.config import Config
 from .leaks import LeakError
@@ -41,6 +42,7 @@ async def open_watched_runtime(
         ledger.note_timers()
 
 
+@async_block("open_test_runtime()", "runtime")
 @asynccontextmanager
 async def open_test_runtime(
     config: Config | None = None, *, grace: float = _GRACE

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 import trio
 import trio.testing
 
+from .._base.blocks import async_block
 from .._base.util import publish_names
 from .._ipc.client import Client, open_client
 from .._ipc.config import IpcConfig
@@ -35,6 +36,7 @@ def _as_it_is(stream: trio.abc.Stream) -> trio.abc.Stream:
     return stream
 
 
+@async_block("open_ipc_pair(runtime)", "pair")
 @asynccontextmanager
 async def open_ipc_pair(
     runtime: RuntimeCore,

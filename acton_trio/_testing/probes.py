@@ -10,6 +10,7 @@ from typing import Final, TypeVar, cast, final
 import attrs
 import trio
 
+from .._base.blocks import async_block
 from .._base.ids import check_name
 from .._base.util import name_of, publish_names, shown
 from .._kernel.activity import Activity, current_activity
@@ -236,6 +237,7 @@ class Probe(ActorHandle):
             current_activity.reset(token)
 
 
+@async_block("open_probe(runtime)", "probe")
 @asynccontextmanager
 async def open_probe(
     runtime: RuntimeCore, name: str | None = None

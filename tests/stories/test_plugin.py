@@ -297,3 +297,58 @@ def test_plugin_loads_neither_trio_nor_the_framework() -> None:
         "acton_trio._base.facade",
         "acton_trio.pytest_plugin",
     ]
+
+
+FORGOTTEN = """
+async def test_send(runtime):
+    shop = await runtime.start(Shop, name="shop")
+    shop.send(Ping(1))  # forgets
+
+async def test_in_a_cycle(runtime):
+    shop = await runtime.start(Shop, name="shop")
+    kept = [shop.ask(GetPrice())]  # keeps
+    kept.append(kept)
+
+async def test_expected(runtime):
+    shop = await runtime.start(Shop, name="shop")
+    with pytest.warns(RuntimeWarning, match="never awaited"):
+        shop.stop()
+
+async def test_failing(runtime):
+    shop = await runtime.start(Shop, name="shop")
+    price = shop.ask(GetPrice())
+    assert price.value == 3
+
+async def test_innocent(runtime):
+    import gc
+    gc.collect()
+
+async def test_clean(runtime):
+    shop = await runtime.start(Shop, name="shop")
+    await shop.send(Ping(1))
+
+async def test_other_fixture():
+    async def nothing(): ...
+    nothing()
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-W", "error")], ids=["usual", "strict"])
+def test_call_that_was_not_awaited_fails_its_own_test(
+    run: Run, options: tuple[str, ...]
+) -> None:
+    """The test that has forgotten it is told the call and its line, and no other."""
+    result = run(FORGOTTEN, "-k", "not other_fixture", *options)
+
+    result.assert_outcomes(passed=3, failed=3, warnings=2)
+    for call, mark in (("send", "# forgets"), ("ask", "# keeps")):
+        line = run.line_of(mark)
+        leak = f"forgotten await: handle.{call}(...), called at test_it.py:{line}"
+        result.stdout.fnmatch_lines([f"*  {leak}"])
+
+
+def test_call_that_was_not_awaited_is_left_to_pytest_elsewhere(run: Run) -> None:
+    """A test without the fixture passes with Python's warning, as ever."""
+    result = run(FORGOTTEN, "-k", "other_fixture")
+
+    result.assert_outcomes(passed=1, warnings=1, deselected=6)

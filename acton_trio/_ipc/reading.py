@@ -35,7 +35,7 @@ _TAG: Final = "message_type"
 _ELSEWHERE: Final = {_TAG: "(message_type)"}
 
 
-class TypedRequest(Request, frozen=True):
+class TypedRequest(Request, frozen=True, gc=False):
     """A request whose message is built."""
 
     payload: Any = UNSET
@@ -114,6 +114,7 @@ def _requests_of(name: str, cls: type) -> type[Request]:
         fields,
         bases=(base,),
         frozen=True,
+        gc=False,
         tag_field=_TAG,
         tag=name,
         rename=_ELSEWHERE,

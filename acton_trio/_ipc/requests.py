@@ -88,9 +88,11 @@ class Writer(Protocol):
 class Requests:
     """The requests of one peer; lives as long as its connection."""
 
-    _host: Host
+    host: Host
+    """What the connections of the listener share."""
+
     _writer: Writer
-    _pending: dict[Envelope, Question]
+    _pending: dict[Question, Envelope]
     """What actors still have to settle; whoever made it only looks at it."""
 
     _exposure: Exposure = attrs.field(init=False)
@@ -115,11 +117,11 @@ class Requests:
     )
 
     def __attrs_post_init__(self) -> None:
-        self._exposure = self._host.exposure
-        self._counters = self._host.counters
-        self._limits = self._host.config.limits
+        self._exposure = self.host.exposure
+        self._counters = self.host.counters
+        self._limits = self.host.config.limits
         self._most = self._limits.max_in_flight
-        self.admission = Admission(self._host)
+        self.admission = Admission(self.host)
         self._now = trio.lowlevel.current_clock().current_time
 
     @property
@@ -143,7 +145,7 @@ class Requests:
         room.
         """
         if self.in_flight < self._most and self.admission.is_open:
-            return self._host.reader.read(body, body_format)
+            return self.host.reader.read(body, body_format)
         return None
 
     def take(self, request: Request, version: int, body_format: Format) -> None:
@@ -151,7 +153,7 @@ class Requests:
         self.in_flight += 1
         self._counters.in_flight_requests += 1
         timeout_ms = self._timeout_of(request)
-        question = Question(request, version, body_format, timeout_ms, self._host)
+        question = Question(request, version, body_format, timeout_ms, self)
         handle, message = self._exposure.find(request.target), message_of(request)
         if handle is None:
             text = actor_not_found_text(request.target)
@@ -163,7 +165,7 @@ class Requests:
 
     def turn_away(self, answer: Body, version: int, body_format: Format) -> None:
         """Answer a request that is not looked at any further."""
-        if self._host.is_draining:
+        if self.host.is_draining:
             # Nobody waits for this one: it came when the end had begun.
             self._writer.send(answer, version, body_format)
             return
@@ -174,24 +176,22 @@ class Requests:
     def never_mind(self, request: Request, version: int, body_format: Format) -> None:
         """Answer a request that its asker gives up before it was taken."""
         self._counters.messages_received += 1
-        answer = Question(request, version, body_format, 0, self._host).failure(
-            CANCELLED
-        )
+        answer = Question(request, version, body_format, 0, self).failure(CANCELLED)
         self.turn_away(answer, version, body_format)
 
     def cancel(self, correlation_id: str) -> bool:
         """Give up the request of that id and answer so; return whether there is one."""
-        for envelope, question in self._pending.items():
+        for question, envelope in self._pending.items():
             if question.request.correlation_id == correlation_id:
                 self._abandon(envelope)
-                del self._pending[envelope]
+                del self._pending[question]
                 self._answer(question, question.failure(CANCELLED))
                 return True
         return False
 
     def give_up(self) -> None:
         """Give all of them up: the peer cannot hear their answers any more."""
-        for envelope in self._pending:
+        for envelope in self._pending.values():
             self._abandon(envelope)
         self._uncount(len(self._pending))
         self._pending.clear()
@@ -202,14 +202,14 @@ class Requests:
         self._uncount(self.in_flight)
 
     def _abandon(self, envelope: Envelope) -> None:
-        self._host.patience.forget(envelope)
+        self.host.patience.forget(envelope)
         assert envelope.ask is not None
         envelope.ask.abandon(envelope)
 
     def _timeout_of(self, request: Request) -> int:
         named, most = request.response_timeout_ms, self._limits.max_response_timeout
         if named is UNSET:
-            timeouts = self._host.config.timeouts
+            timeouts = self.host.config.timeouts
             return milliseconds_left(timeouts.request_timeout or math.inf)
         if most is None or request.expects_stream:
             return named
@@ -231,7 +231,7 @@ class Requests:
             text = f"Serialization error: {error}"
             self._refuse(question, ErrorCode.SERIALIZATION_ERROR, text)
             return
-        self._host.reader.learn(name)
+        self.host.reader.learn(name)
         self._hand_on(question, message, seat)
 
     def _hand_on(self, question: Question, message: object, seat: Seat) -> None:
@@ -259,17 +259,16 @@ class Requests:
         chain: tuple[str, ...],
     ) -> None:
         name, now = type(envelope.message).__name__, self._now()
-        settled = partial(self._settled, question, envelope)
-        envelope.ask = ask = Ask(seat.name, name, settled, now, chain=chain)
+        envelope.ask = ask = Ask(seat.name, name, question, now, chain=chain)
         if isinstance(envelope.message, StreamRequest):
             write = partial(self._pass_on, question, envelope)
             ask.outlet = Outlet(write, self._writer.wait_calm)
         elif not question.request.expects_stream:
-            ask.replied = partial(self._replied, question, envelope)
-        envelope.deadline = self._host.patience.watch(envelope, question.seconds, now)
-        self._pending[envelope] = question
+            ask.taker = question
+        envelope.deadline = self.host.patience.watch(envelope, question.seconds, now)
+        self._pending[question] = envelope
         if not self._post(question, envelope, seat):
-            self._undo(envelope)
+            self._take_out(question)
 
     def _post(self, question: Question, envelope: Envelope, seat: Seat) -> bool:
         """Put *envelope* in the mailbox, or answer why not; return whether it is."""
@@ -290,15 +289,16 @@ class Requests:
             return True
         return False
 
-    def _undo(self, envelope: Envelope) -> None:
-        self._pending.pop(envelope, None)
-        self._host.patience.forget(envelope)
+    def _take_out(self, question: Question) -> Envelope:
+        envelope = self._pending.pop(question)
+        self.host.patience.forget(envelope)
+        return envelope
 
     # --- on the way out
 
     def _pass_on(self, question: Question, envelope: Envelope, item: object) -> bool:
         """Write one reply of a stream; return whether the stream goes on."""
-        if envelope not in self._pending:
+        if question not in self._pending:
             return False
         try:
             reply = question.reply_of(envelope.message, item)
@@ -306,15 +306,15 @@ class Requests:
             question.items += 1
         except (SerializationError, LocalProtocolError) as error:
             self._abandon(envelope)
-            self._settled(question, envelope, outcome.Error(error))
+            self.settle(question, outcome.Error(error))
             return False
         return True
 
-    def _replied(self, question: Question, envelope: Envelope, value: object) -> None:
-        self._undo(envelope)
-        request, registry = question.request, self._exposure.registry
+    def reply(self, question: Question, value: object) -> None:
+        """Answer *question* with what its handler has returned."""
+        message, registry = self._take_out(question).message, self._exposure.registry
         try:
-            answer = plain_answer_of(request, envelope.message, value, registry)
+            answer = plain_answer_of(question.request, message, value, registry)
             if answer is not None:
                 self._writer.send(
                     answer, question.version, question.format, self._uncount
@@ -323,19 +323,28 @@ class Requests:
         except (LocalProtocolError, SerializationError, TypeError):
             # Whatever the matter is, it is found on the longer way.
             pass
-        self._settled(question, envelope, outcome.Value(value))
+        self._answer_with(question, message, outcome.Value(value))
 
-    def _settled(self, question: Question, envelope: Envelope, result: Result) -> None:
-        self._undo(envelope)
+    def settle(self, question: Question, result: Result) -> None:
+        """Answer *question* with whatever has come of it."""
+        envelope = self._take_out(question)
         assert envelope.ask is not None
         had_items = envelope.ask.outlet is not None
         # Not `isinstance`: they have an abstract base, which is asked at length.
         if type(result) is outcome.Error:
             _log_failure(result.error, envelope)
+        self._answer_with(question, envelope.message, result, had_items=had_items)
+
+    def _answer_with(
+        self,
+        question: Question,
+        message: object,
+        result: Result,
+        *,
+        had_items: bool = False,
+    ) -> None:
         try:
-            *first, last = question.answers(
-                envelope.message, result, had_items=had_items
-            )
+            *first, last = question.answers(message, result, had_items=had_items)
             for answer in first:
                 self._send(question, answer)
         except Exception as error:  # noqa: BLE001 - in the actor's own task
@@ -372,8 +381,8 @@ class Requests:
         if not had_room:
             self._departures.unpark_all()
         self._counters.in_flight_requests -= number
-        if self._host.is_draining:
-            self._host.progress.unpark_all()
+        if self.host.is_draining:
+            self.host.progress.unpark_all()
 
 
 def _log_failure(error: BaseException, envelope: Envelope) -> None:

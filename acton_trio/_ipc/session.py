@@ -67,7 +67,7 @@ class Session:
         self._outbox = Outbox(
             self._stream, timeouts.write_timeout or math.inf, shortcut
         )
-        pending = dict[Envelope, Question]()
+        pending = dict[Question, Envelope]()
         voice = Voice(connection, self._outbox, pending)
         self._requests = requests = Requests(host, voice, pending)
         connection.read_request = requests.read

@@ -21,6 +21,7 @@ __all__ = [
     "Outlet",
     "Place",
     "Result",
+    "Taker",
     "whereabouts",
 ]
 
@@ -40,6 +41,14 @@ class Place(Protocol):
 
     def blockers(self, envelope: Envelope) -> Collection[Activity]:
         """Return the code that has to return before there can be a reply."""
+        ...
+
+
+class Taker(Protocol):
+    """Who takes the reply to a question, if no task waits for it."""
+
+    def reply(self, value: object) -> None:
+        """Take it."""
         ...
 
 
@@ -74,7 +83,7 @@ class Ask:
     chain: tuple[str, ...] = ()
     """If it came from another process: those there and beyond who wait for it."""
 
-    replied: Callable[[object], None] | None = None
+    taker: Taker | None = None
     """Who takes the reply, if the waiter had rather not have it in an outcome."""
 
     value: Any = attrs.field(default=None, init=False)
@@ -114,11 +123,11 @@ class Ask:
         if type(waiter) is Task:
             self._waiter, self.value = None, value
             trio.lowlevel.reschedule(waiter)  # pyright: ignore[reportArgumentType] - see above
-        elif waiter is None or self.replied is None:
+        elif waiter is None or self.taker is None:
             self.settle(outcome.Value(value))
         else:
             self._waiter = None
-            self.replied(value)
+            self.taker.reply(value)
 
     def fail(self, error: BaseException) -> bool:
         """Deliver *error*, and return whether anybody was waiting for it."""

@@ -82,7 +82,7 @@ class Correlated(msgspec.Struct, frozen=True):
     """The asker's name for the question, repeated in every answer to it."""
 
 
-class Response(Correlated, frozen=True):
+class Response(Correlated, frozen=True, gc=False):
     """The answer to a request, a subscription or a discovery.
 
     The one who asked knows which: nothing in the answer says so, but that

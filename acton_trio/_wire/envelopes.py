@@ -55,7 +55,7 @@ _DELIVERED: Final = {
 }
 
 
-class Request(Correlated, frozen=True):
+class Request(Correlated, frozen=True, gc=False):
     """A message for an actor, and what is expected back."""
 
     target: str

@@ -32,7 +32,7 @@ NEED_DATA: Final[Literal[NeedData.NEED_DATA]] = NeedData.NEED_DATA
 """Nothing more can be said before more bytes have come."""
 
 
-class Received(msgspec.Struct, frozen=True):
+class Received(msgspec.Struct, frozen=True, gc=False):
     """The peer said something."""
 
     body: Body

@@ -2,17 +2,13 @@
 
 They leave it in the order in which they came.  When it is full, those who want
 to put something in wait in a line, first come, first served.
-
-A message with which nothing travels, neither a question nor a sender, is queued
-bare: its envelope would cost as much as all the rest of its way.  Whoever wants to
-look at it finds it in one.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
-from typing import Final, final
+from collections.abc import Callable, Collection
+from typing import final
 
 import attrs
 import outcome
@@ -21,42 +17,25 @@ import trio
 from .._base.errors import ActorStoppedError
 from .._base.patience import MailboxFullError
 from .._base.util import never
-from .activity import Activity, Sleeper
-from .actor import NO_BEHAVIOUR, Behaviour
+from .activity import Sleeper
+from .actor import Behaviour
+from .backlog import NO_CONTROL, NO_LINE, NO_QUEUE, Backlog
 from .envelope import Envelope, Result
 from .gates import GATES, may_enter
 from .instruments import QUIET, Panel
 from .line import Line
-from .lookout import Lookout
 from .tally import Tally
 
 __all__ = ["Mailbox"]
 
 
-# Most actors never need some of these, and an empty one takes more than all the rest.
-_NO_QUEUE: Final[deque[object]] = deque(maxlen=0)
-_NO_CONTROL: Final[deque[Envelope]] = deque(maxlen=0)
-_NO_LINE: Final = Line()
-_NOBODY: Final[frozenset[Activity]] = frozenset()
-_NO_TALLY: Final = Tally()
-
-
 @final
 @attrs.define(eq=False)
-class Mailbox:
-    """Where messages for one seat wait; lives as long as the seat.
+class Mailbox(Backlog):
+    """Where messages for one seat are put in and taken out; lives as long as the seat.
 
     Restarts come and go, the mailbox stays.
     """
-
-    owner: str
-    """Name of the actor it belongs to."""
-
-    capacity: int
-    """How many messages it holds."""
-
-    max_concurrency: int = 1
-    """How many `act_on` handlers may overlap."""
 
     panel: Panel = QUIET
     """Who looks in."""
@@ -64,49 +43,14 @@ class Mailbox:
     bare_types: Collection[type] = attrs.field(default=(), init=False)
     """The message types that may be queued bare."""
 
-    queue: deque[object] = attrs.field(default=_NO_QUEUE, init=False)
-    """What waits, bare or in envelopes; one that has been withdrawn is a gap."""
-
-    # Invariant: the line is empty, or the queue is full, or both are closed.
-    line: Line = attrs.field(default=_NO_LINE, init=False)
-    """What waits for room."""
-
     has_rung: bool = attrs.field(default=False, init=False)
     """Whether there may be something else to do than to handle the next message."""
 
-    running: set[Activity] | frozenset[Activity] = attrs.field(
-        default=_NOBODY, init=False
-    )
-    """What of the actor's code runs, and holds up what is queued."""
-
-    hold: Activity | None = attrs.field(default=None, init=False)
-    """Stands for what has to end before the next incarnation can begin."""
-
-    is_held: Callable[[], bool] = attrs.field(default=never, init=False)
-    """Whether nothing may start before all that runs has ended."""
-
-    tally: Tally = attrs.field(default=_NO_TALLY, init=False)
-    """What is counted; nothing is before the first message."""
-
-    # What its supervisor has to tell the actor: before all else, and no more
-    # than the restart limits of its children allow.
-    control: deque[Envelope] = attrs.field(default=_NO_CONTROL, init=False)
-    _gaps: int = attrs.field(default=0, init=False)
     _closed: Callable[[], ActorStoppedError] | None = attrs.field(
         default=None, init=False
     )
-    _lookout: Lookout | None = attrs.field(default=None, init=False)
-    behaviour: Behaviour = attrs.field(default=NO_BEHAVIOUR, init=False)
     # Who waits for the bell: the actor's task, or whoever has it begin.
     _parked: trio.lowlevel.Task | Sleeper | None = attrs.field(default=None, init=False)
-
-    def __len__(self) -> int:
-        """Return how many messages wait to be handled."""
-        return self._size + len(self.control)
-
-    @property
-    def _size(self) -> int:
-        return len(self.queue) - self._gaps
 
     @property
     def is_closed(self) -> bool:
@@ -125,25 +69,9 @@ class Mailbox:
             behaviour: What it does.
             is_held: Says whether it starts nothing before all that runs has ended.
         """
-        self.behaviour, self.is_held = behaviour, is_held
-        self._allow_bare()
-        self._lookout = None
-
-    def _allow_bare(self) -> None:
-        has_queue = self.queue is not _NO_QUEUE
-        may_be = has_queue and self._closed is None
-        self.bare_types = self.behaviour.types if may_be else ()
-
-    def begin(self, activity: Activity) -> None:
-        """Note that code of the actor begins, which holds up what is queued."""
-        if isinstance(self.running, frozenset):
-            self.running = set()
-        self.running.add(activity)
-
-    def end(self, activity: Activity) -> None:
-        """Note that code of the actor has ended, or never begun."""
-        if not isinstance(self.running, frozenset):
-            self.running.discard(activity)
+        self.behaviour, self.is_held, self._lookout = behaviour, is_held, None
+        has_place = self.queue is not NO_QUEUE and self._closed is None
+        self.bare_types = behaviour.types if has_place else ()
 
     # --- putting in
 
@@ -234,7 +162,7 @@ class Mailbox:
         """
         if self._closed is None:
             envelope.place = self
-            if self.control is _NO_CONTROL:
+            if self.control is NO_CONTROL:
                 self.control = deque()
                 self.need_queue()
             self.control.append(envelope)
@@ -251,13 +179,13 @@ class Mailbox:
     ) -> None:
         """Have *envelope* wait for room; *admitted* hears how that ends."""
         envelope.place = self
-        if self.line is _NO_LINE:
+        if self.line is NO_LINE:
             self.line = Line()
         self.line[envelope] = admitted
 
     def _append(self, envelope: Envelope) -> None:
         envelope.place = self
-        if self.queue is _NO_QUEUE:
+        if self.queue is NO_QUEUE:
             self.need_queue()
         self.queue.append(envelope)
         if self.panel.is_watching:
@@ -267,58 +195,12 @@ class Mailbox:
 
     def need_queue(self) -> None:
         """Have a queue, and a tally of its own: something will be put in, or counted."""
-        if self.queue is _NO_QUEUE:
+        if self.queue is NO_QUEUE:
             self.queue, self.tally = deque(), Tally()
-            self._allow_bare()
-
-    def queued(self) -> Sequence[Envelope]:
-        """Return what is in the queue, the next to be handled first."""
-        return [*self.control, *self._without_gaps()]
-
-    def _without_gaps(self) -> Sequence[Envelope]:
-        """Put all that is queued in envelopes, close the gaps, and return it."""
-        envelopes = [self.enveloped(each) for each in self.queue]
-        kept = [each for each in envelopes if each.place is self]
-        # In place, as the actor may be amid it.
-        self.queue.clear()
-        self.queue.extend(kept)
-        self._gaps = 0
-        return kept
-
-    def enveloped(self, item: object) -> Envelope:
-        """Return what is queued in an envelope, if it is not in one."""
-        if type(item) is Envelope:
-            return item
-        envelope = Envelope(item)
-        envelope.place = self
-        return envelope
-
-    def questions(self) -> Sequence[tuple[Envelope, Activity]]:
-        """Return what is queued or in line and has a handler wait for its answer."""
-        return [
-            (envelope, envelope.ask.asker)
-            for envelope in (*self.queued(), *self.line)
-            if envelope.ask is not None
-            and envelope.ask.is_open
-            and envelope.ask.asker is not None
-        ]
+            if self._closed is None:
+                self.bare_types = self.behaviour.types
 
     # --- taking out
-
-    def head(self) -> Envelope | None:
-        """Return the next envelope without taking it; ``None`` if there is none."""
-        if self.control:
-            return self.control[0]
-        queue = self.queue
-        while queue:
-            first = queue[0]
-            if type(first) is not Envelope:
-                first = queue[0] = self.enveloped(first)
-            if first.place is self:
-                return first
-            queue.popleft()
-            self._gaps -= 1
-        return None
 
     def take(self) -> Envelope:
         """Take out the envelope that `head` returned."""
@@ -341,25 +223,14 @@ class Mailbox:
         # It has been in it, so there is one.
         self.queue.appendleft(envelope)
 
-    def give_up(self, envelope: Envelope) -> None:
-        """Take *envelope* back: nobody waits for its reply any more."""
-        self.tally.expired += 1
-        self.withdraw(envelope)
-
     def withdraw(self, envelope: Envelope) -> None:
         """Take *envelope* out, which is queued or in line, and will never run."""
-        envelope.place = None
-        if envelope in self.line:
-            del self.line[envelope]
-            return
-        # It stays in the queue as a gap, which `head` skips: searching the
-        # queue would make it quadratic to time out a full one.
-        self._gaps += 1
-        if self._gaps > self._size + 32:
-            self._without_gaps()
-        if self.line:
-            self.admit()
-        self.ring()
+        was_queued = envelope not in self.line
+        super().withdraw(envelope)
+        if was_queued:
+            if self.line:
+                self.admit()
+            self.ring()
 
     def admit(self) -> None:
         """Let the next one in line in, now that there is room for it."""
@@ -387,31 +258,6 @@ class Mailbox:
         for envelope in left:
             envelope.place = None
         return left
-
-    # --- who holds things up
-
-    def blockers(self, envelope: Envelope) -> Collection[Activity]:
-        """Return the code that has to return before *envelope* can be handled.
-
-        For what was sent it is the wait for room that counts: when it is in
-        the queue, its sender waits no more.
-        """
-        running = self.running
-        if (
-            envelope.ask is None
-            and envelope.place is self
-            and envelope not in self.line
-        ):
-            return ()
-        if self.hold is not None:
-            return (self.hold,)
-        if not running or self.is_held() or any(each.exclusive for each in running):
-            return running
-        if len(running) >= self.max_concurrency == 1:
-            return running
-        if self._lookout is None:
-            self._lookout = Lookout(self)
-        return running if self._lookout.has_before(envelope) else ()
 
     # --- the bell
 
@@ -446,12 +292,3 @@ class Mailbox:
             trio.lowlevel.reschedule(parked)
         elif parked is not None:
             parked.rouse()
-
-    def describe(self, envelopes: Sequence[Envelope]) -> Sequence[str]:
-        """Say how many messages are before each of *envelopes*."""
-        ahead = {each: number for number, each in enumerate(self.queued())}
-        in_line = f"waiting for room in the mailbox, behind {self._size} messages"
-        return [
-            f"queued behind {ahead[each]} messages" if each in ahead else in_line
-            for each in envelopes
-        ]

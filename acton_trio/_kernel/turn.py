@@ -69,6 +69,15 @@ class Turn:
         if self.scope is not None:
             self.scope.cancel(reason="the asker has given up")
 
+    def time_out(self) -> None:
+        """Tell the asker if it was its deadline that ended the handler.
+
+        As a rule it is gone by then, cancelled by that deadline itself.
+        """
+        ask = self.envelope.ask
+        if ask is not None and ask.is_open and self.is_given_up:
+            ask.time_out(self.envelope, trio.current_time() - ask.since)
+
     def describe(self, envelopes: Sequence[Envelope]) -> Sequence[str]:
         """Say which handler has the message, and for how long."""
         age = trio.current_time() - self.since

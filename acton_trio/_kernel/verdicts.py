@@ -15,7 +15,7 @@ from .._base.util import name_of, note
 from .._messages.declare import Rejection
 from .._policy.ownership import Owner, judge, owner_of
 from .advice import advise, advise_on_unhandled
-from .envelope import Ask, Envelope
+from .envelope import EXPIRED, Ask, Envelope
 from .handle import ActorHandle
 from .handlers import HandlerTable
 from .seat import Seat
@@ -47,6 +47,13 @@ class Verdicts:
         if envelope.ask is not None:
             envelope.ask.fail(error)
         self._dead_letter(envelope, "no handler for its type", error)
+
+    def expired(self, envelope: Envelope) -> None:
+        """The message has lost its point before a handler began, and is dropped."""
+        self.seat.mailbox.tally.expired += 1
+        envelope.place = EXPIRED
+        if envelope.ask is not None and envelope.ask.is_open:
+            self.seat.surroundings.patience.end(envelope)
 
     def failed(self, turn: Turn, error: BaseException) -> None:
         """The handler raised *error*, and no `on_error` has dealt with it."""

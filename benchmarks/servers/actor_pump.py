@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from functools import partial
 from typing import Final
 
 import attrs
@@ -75,6 +74,21 @@ class Conversation:
                 os.write(self.number, data)
 
 
+class Question(msgspec.Struct, eq=False):
+    """One request at work; lives until it is answered."""
+
+    conversation: Conversation
+    correlation_id: str
+    pump: ActorPump
+    envelope: Envelope
+
+    def reply(self, value: object) -> None:
+        """Answer it."""
+        self.pump.patience.forget(self.envelope)
+        assert isinstance(value, Confirmation)
+        self.conversation.reply(self.correlation_id, value)
+
+
 def _no_reply(_: Result) -> None:
     """Let whoever asks wait: this server is not told of failures."""
 
@@ -86,7 +100,7 @@ class ActorPump(Pump):
         """Have that actor handle what is read."""
         seat = seat_of(desk)
         self._mailbox = seat.mailbox
-        self._patience = seat.surroundings.patience
+        self.patience = seat.surroundings.patience
         self._now = seat.surroundings.now
         self._conversations: dict[int, Conversation] = {}
 
@@ -98,18 +112,13 @@ class ActorPump(Pump):
         requests, rest = done_with(data, _decoder.decode)
         for each in requests:
             conversation.due += 1
-            replied = partial(conversation.reply, each.correlation_id)
             now = self._now()
-            ask = Ask("desk", "Order", _no_reply, now, replied=replied)
+            ask = Ask("desk", "Order", _no_reply, now)
             envelope = Envelope(each.payload, ask)
-            self._patience.watch_usual(envelope, now)
-            ask.replied = partial(self._end, envelope, replied)
+            ask.taker = Question(conversation, each.correlation_id, self, envelope)
+            self.patience.watch_usual(envelope, now)
             self._mailbox.put_nowait(envelope)
         return b"", rest
-
-    def _end(self, envelope: Envelope, replied: partial[None], value: object) -> None:
-        self._patience.forget(envelope)
-        replied(value)
 
 
 async def main() -> None:

@@ -24,15 +24,27 @@ class Flusher:
 
     def __init__(self) -> None:
         self._due: dict[Outbox, None] = {}
+        self._is_held = False
         self._idle: trio.lowlevel.Task | None = None
         """Who flushes, as long as nothing is due."""
 
     def flush_soon(self, outbox: Outbox) -> None:
         """Have *outbox* flushed, and handed over if it cannot be all at once."""
         self._due[outbox] = None
-        if self._idle is not None:
-            trio.lowlevel.reschedule(self._idle)
-            self._idle = None
+        if self._idle is not None and not self._is_held:
+            self._wake()
+
+    def hold(self) -> None:
+        """Let all gather until `go_on`: whoever calls this is busy until then."""
+        self._is_held = True
+
+    def go_on(self) -> None:
+        """Flush what is due, now if that can be; see `Commons.go_on`."""
+        self._is_held = False
+        if self._idle is not None and self._due:
+            self._flush_some()
+            if self._due:
+                self._wake()
 
     async def run(self) -> None:
         """Flush what is due until cancelled."""
@@ -41,10 +53,18 @@ class Flusher:
                 await trio.lowlevel.checkpoint()
             else:
                 await self._wait_due()
-            for outbox in [*self._due][:_MOST]:
-                del self._due[outbox]
-                outbox.flush()
-                outbox.hand_over()
+            self._flush_some()
+
+    def _flush_some(self) -> None:
+        for outbox in [*self._due][:_MOST]:
+            del self._due[outbox]
+            outbox.flush()
+            outbox.hand_over()
+
+    def _wake(self) -> None:
+        if self._idle is not None:
+            trio.lowlevel.reschedule(self._idle)
+            self._idle = None
 
     async def _wait_due(self) -> None:
         self._idle = trio.lowlevel.current_task()

@@ -7,6 +7,7 @@ from typing import final
 import attrs
 import trio
 
+from .._kernel.commons import Commons
 from .._kernel.handle import seat_of
 from .._kernel.patience import Patience
 from .._messages.schema import schema_of
@@ -33,10 +34,13 @@ class Host:
     pushes: Pushes
     config: IpcConfig
     counters: Counters
+    commons: Commons | None = None
+    """Where actors take their steps that need no task of their own."""
+
     is_draining: bool = attrs.field(default=False, init=False)
     """Whether requests are refused, since the listener is about to close."""
 
-    turns: Turns = attrs.field(factory=Turns, init=False)
+    turns: Turns = attrs.field(init=False)
     """Whose frames are dealt with next."""
 
     poller: Poller | None = attrs.field(default=None, init=False)
@@ -55,6 +59,9 @@ class Host:
 
     def __attrs_post_init__(self) -> None:
         self.reader = RequestReader(self.exposure.registry)
+        # What actors answer in their steps is written after those.
+        actors = () if self.commons is None else (self.commons,)
+        self.turns = Turns((*actors, self.flusher))
 
     def discovered(self, question: Discover) -> Response:
         """Return the answer to what there is to be reached here."""

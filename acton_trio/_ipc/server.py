@@ -77,6 +77,7 @@ def _host_of(runtime: RuntimeCore, config: IpcConfig) -> Host:
         Pushes(runtime.broker, runtime.ipc_registry, counters),
         config,
         counters,
+        runtime.surroundings.commons,
     )
 
 

@@ -9,10 +9,10 @@ What somebody has said is counted, not timed: it is the same in every run.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush
 from itertools import count
-from typing import Final, TypeAlias, final
+from typing import Final, Protocol, TypeAlias, final
 
 import trio
 
@@ -32,11 +32,29 @@ Turn: TypeAlias = Callable[[], int]
 """Begins somebody's turn; returns how many units of it are still to be used."""
 
 
+class Follower(Protocol):
+    """Whoever has something to do that follows from what peers say."""
+
+    def hold(self) -> None:
+        """Do nothing of it before `go_on`."""
+        ...
+
+    def go_on(self) -> None:
+        """Do it now, as far as it is no more than the others can wait for."""
+        ...
+
+
 @final
 class Turns:
-    """The peers of a listener that have something to say; lives as long as that."""
+    """The peers of a listener that have something to say; lives as long as that.
 
-    def __init__(self) -> None:
+    Args:
+        followers: Who goes on at the end of each pass, one after the other: by then
+            much has come together, and to wake a task for it would take longer.
+    """
+
+    def __init__(self, followers: Iterable[Follower] = ()) -> None:
+        self._followers: Final = tuple(followers)
         self.left = _UNITS_PER_PASS
         """What may be dealt with in this pass, in units; less than none if it was more."""
 
@@ -85,6 +103,15 @@ class Turns:
             self._idle = None
 
     def _give_turns(self) -> None:
+        for each in self._followers:
+            each.hold()
+        try:
+            self._give()
+        finally:
+            for each in self._followers:
+                each.go_on()
+
+    def _give(self) -> None:
         promised = 0
         while self._line and self.left > promised:
             tag, _, begin = heappop(self._line)

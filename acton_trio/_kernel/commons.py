@@ -31,30 +31,60 @@ class Commons:
 
     def __init__(self) -> None:
         self._ready: deque[Commoner] = deque()
+        self._budget = pace.new_budget()
         self._parked: trio.lowlevel.Task | None = None
+        self._is_held = False
 
     def add(self, commoner: Commoner) -> None:
         """Have *commoner* take a step as soon as it is its turn."""
         self._ready.append(commoner)
-        if self._parked is not None:
-            parked, self._parked = self._parked, None
-            trio.lowlevel.reschedule(parked)
+        if self._parked is not None and not self._is_held:
+            self._wake()
+
+    def hold(self) -> None:
+        """Let nobody begin before `go_on`: whoever calls this is busy until then."""
+        self._is_held = True
+
+    def go_on(self) -> None:
+        """Have those that are ready take their steps now, up to what one turn may take.
+
+        Who has held them spares the task that it wakes: a switch of tasks, which costs
+        more than a step.
+        """
+        self._is_held = False
+        if self._parked is not None and self._ready:
+            self._budget.restart()
+            self._take_steps()
+            if self._ready:
+                self._wake()
 
     async def run(self) -> None:
         """Have those that are ready take their steps until cancelled."""
-        ready, budget = self._ready, pace.new_budget()
-        task = trio.lowlevel.current_task()
         while True:
-            if not ready:
-                self._parked = task
-                await trio.lowlevel.wait_task_rescheduled(self._stop_waiting)
-                budget.restart()
+            if self._ready:
+                await trio.lowlevel.checkpoint()
+            else:
+                await self._park()
+            self._budget.restart()
+            self._take_steps()
+
+    def _take_steps(self) -> None:
+        ready, budget = self._ready, self._budget
+        while ready:
             commoner = ready.popleft()
             if commoner.step(budget):
                 ready.append(commoner)
             if budget.is_spent():
-                await trio.lowlevel.checkpoint()
-                budget.restart()
+                return
+
+    def _wake(self) -> None:
+        if self._parked is not None:
+            trio.lowlevel.reschedule(self._parked)
+            self._parked = None
+
+    async def _park(self) -> None:
+        self._parked = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._stop_waiting)
 
     def _stop_waiting(self, _: object) -> trio.lowlevel.Abort:
         self._parked = None

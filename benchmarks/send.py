@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from itertools import count
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 import trio
 from adders import (
@@ -102,7 +102,8 @@ class Least:
 
     async def run(self) -> None:
         """Handle messages until cancelled."""
-        functions, queue = {Add: Adder.add}, self.queue
+        functions: dict[type, Callable[[Adder, Any], None]] = {Add: Adder.add}
+        queue = self.queue
         while True:
             until = perf_counter() + _BUDGET
             while queue and perf_counter() < until:

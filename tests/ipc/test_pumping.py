@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, final
 
 import pytest
 import trio
@@ -573,3 +573,88 @@ async def test_turns_go_to_who_has_said_least(autojump_clock: MockClock) -> None
     assert log[:2] == ["little", "much"]
     assert in_one_pass == 32
     assert len(log) == 102
+
+
+async def test_followers_go_on_at_the_end_of_a_pass(autojump_clock: MockClock) -> None:
+    """In their order, and also if a turn has failed."""
+    log: list[str] = []
+
+    class Follower:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def hold(self) -> None:
+            log.append(f"{self.name} waits")
+
+        def go_on(self) -> None:
+            log.append(f"{self.name} goes on")
+
+    def fail() -> int:
+        log.append("a turn")
+        raise LookupError
+
+    turns = Turns([Follower("actors"), Follower("writer")])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(turns.run)
+        await wait_all_tasks_blocked()
+        turns.line_up(0, fail)
+        with pytest.raises(LookupError):
+            turns.begin_pass()
+        nursery.cancel_scope.cancel()
+
+    assert log == [
+        "actors waits",
+        "writer waits",
+        "a turn",
+        "actors goes on",
+        "writer goes on",
+    ]
+
+
+@acton.message(ipc=True)
+class GetLength(acton.Request[int]):
+    """Asks how long a text is."""
+
+    text: str
+
+
+@acton.actor
+class Ruler:
+    """Measures, by a plain function."""
+
+    @acton.act_on
+    def measure(self, request: GetLength) -> int:
+        """Measure a text."""
+        return len(request.text)
+
+
+@final
+class Steps(trio.abc.Instrument):
+    """Notes which tasks take a step."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        """Note it."""
+        self.names.append(task.name)
+
+
+async def test_request_is_read_handled_and_answered_in_one_pass(
+    autojump_clock: MockClock,
+) -> None:
+    """Between the news of it and its answer neither actors nor the writer wake up."""
+    steps = Steps()
+    async with open_world() as world:
+        await world.runtime.start(Ruler, name="ruler", expose=True)
+        peer = world.peer()
+        await peer.ask("GetLength", {"text": "one"}, target="ruler")
+        trio.lowlevel.add_instrument(steps)
+        answer = await peer.ask("GetLength", {"text": "four"}, target="ruler")
+        trio.lowlevel.remove_instrument(steps)
+        await peer.stream.aclose()
+
+    assert answer["payload"] == 4
+    assert steps.names
+    assert "plain functions" not in steps.names
+    assert not [each for each in steps.names if "writ" in each or "flush" in each]

@@ -53,6 +53,8 @@ class Row(msgspec.Struct, frozen=True):
     shown: str
     wanted: str
     verdict: str
+    least: str = ""
+    """What is measured where no more is done than has to be, if it was."""
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -73,6 +75,7 @@ def results_of(answers: Iterable[Answer], verdicts: Iterable[Verdict]) -> Result
             each.shown,
             each.target.wanted,
             str(each),
+            each.least.shown if each.least is not None else "",
         )
         for each in verdicts
     ]

@@ -51,6 +51,8 @@ class Target:
     comparison: Comparison
     must: float
     ambitious: float | None = None
+    least: str = ""
+    """Name of what does no more than it has to, if that was measured as well."""
 
     @property
     def than(self) -> str:
@@ -83,7 +85,12 @@ class Verdict:
     reason: str = ""
     """Why it was skipped."""
 
+    least: Verdict | None = None
+    """What has become of it where no more is done than has to be."""
+
     def __str__(self) -> str:
+        if self.least is not None and Mark.MISSED is self.mark is self.least.mark:
+            return f"{self.mark}, by the least too"
         return f"{self.mark}: {self.reason}" if self.reason else str(self.mark)
 
     @property
@@ -104,7 +111,11 @@ def verdict(target: Target, answers: Mapping[str, Answer]) -> Verdict:
     measured = _measured(target, answer)
     if measured is None:
         return Verdict(target, Mark.SKIPPED, reason="no round had both")
-    return Verdict(target, _mark(target, measured), measured)
+    least = None
+    if target.least:
+        figure = attrs.evolve(target.figure, contender=target.least)
+        least = verdict(attrs.evolve(target, figure=figure, least=""), answers)
+    return Verdict(target, _mark(target, measured), measured, least=least)
 
 
 def _lack(answer: Answer, figure: Figure) -> str:
@@ -138,6 +149,19 @@ def _mark(target: Target, measured: float) -> Mark:
 
 
 # --- the table
+
+LEAST: Final[Mapping[tuple[str, str], str]] = {
+    ("send", "send"): "least",
+    ("ask", "ask"): "two switches",
+    ("ask", "ask, 100 callers"): "100 switches",
+    ("stack", "acton_trio"): "trio pump",
+    ("stack", "acton_trio, 64 in flight"): "trio pump, 64 in flight",
+    **{
+        ("server", f"acton_trio, {shape}"): f"trio pump, actor, {shape}"
+        for shape in ("1", "64", "512", "1 x 16", "64 x 16")
+    },
+}
+"""By the question, and what is ours: what does no more than has to be done in its place."""
 
 
 @attrs.frozen
@@ -180,7 +204,14 @@ class _Row:
         other = None if reference is None else Figure(reference, metric or self.metric)
         figure = Figure(self.contender, self.metric)
         return Target(
-            self.what, self.question, figure, other, comparison, must, ambitious
+            self.what,
+            self.question,
+            figure,
+            other,
+            comparison,
+            must,
+            ambitious,
+            LEAST.get((self.question, self.contender), ""),
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import plots
 import pytest
 from findings import EACH, P50, P99, Answer, Finding
-from report import BEGIN, END, PAGE, render, replaced
+from report import BEGIN, END, PAGE, README, render, replaced, summary
 from results import FILE, Machine, Results, Row, dump, load, results_of
 
 SCALING = Answer(
@@ -26,7 +26,7 @@ RESULTS = Results(
     "2026-11-25",
     Machine("a processor", 2, "Linux 6", "3.11.7", {"trio": "0.35.0"}),
     [SCALING],
-    [Row("cost", "10 actors", "2x", "<= 1.2x", "missed")],
+    [Row("cost", "10 actors", "2x", "<= 1.2x", "missed", "1x")],
 )
 
 
@@ -50,7 +50,7 @@ def test_page_has_origin_targets_plots_and_figures() -> None:
     assert (
         "Measured on 2026-11-25: a processor, 2 cores, Linux 6, Python 3.11.7" in text
     )
-    assert "| cost | 10 actors | 2x | <= 1.2x | missed |" in text
+    assert "| cost | 10 actors | 2x | 1x | <= 1.2x | missed |" in text
     assert "(plots/actors.svg)" in text
     assert "| 1,000 actors | 4.00 us |  |  | 0% | 2.67 |" in text
     assert "| 1 type | 2.00 us | 1.00 us | 5.00 us | 0% | 1 |" in text
@@ -82,6 +82,19 @@ def test_page_says_what_the_committed_run_has_found() -> None:
         assert replaced(page, "No run is committed yet.") == page
     else:
         assert replaced(page, render(load(FILE.read_bytes()))) == page
+
+
+def test_front_page_says_what_the_committed_run_has_found() -> None:
+    """Nor there, and whatever is ours was measured."""
+    page, found = README.read_text("utf-8"), summary(load(FILE.read_bytes()))
+
+    assert replaced(page, found) == page
+    assert not [each for each in found.splitlines() if each.split(" | ")[1:2] == ["-"]]
+
+
+def test_front_page_leaves_out_what_was_not_measured() -> None:
+    """Who is not installed has a dash."""
+    assert "| a message sent and handled | - |" in summary(RESULTS)
 
 
 def test_curves_have_their_points_in_order() -> None:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 
+import attrs
 import pytest
 from findings import EACH, Answer, Figure, Finding
 from harness import Plan, Question
@@ -58,6 +59,26 @@ def test_faster_is_better(peer: float, mark: Mark) -> None:
     found = verdict(target(Comparison.SPEED, 2, 4), answers(1.0, peer))
 
     assert (found.mark, found.measured) == (mark, peer)
+
+
+@pytest.mark.parametrize(
+    ("least", "told"),
+    [
+        pytest.param(3.0, "missed, by the least too", id="nobody could"),
+        pytest.param(1.5, "missed", id="somebody could"),
+    ],
+)
+def test_target_that_the_least_misses_says_so(least: float, told: str) -> None:
+    """What is missed by what does no more than it has to was not to be had."""
+    found = answers(4.0)
+    found["question"].findings.append(Finding("the least", {EACH: [least]}))
+    aimed = attrs.evolve(target(Comparison.COST, 2, None), least="the least")
+
+    reached = verdict(aimed, found)
+
+    assert str(reached) == told
+    assert reached.least is not None
+    assert reached.least.shown == f"{least:g}x"
 
 
 def test_without_an_ambition_met_is_all() -> None:
@@ -131,7 +152,7 @@ def test_every_target_is_measured(question: str) -> None:
         if each.question == question
         for figure in (each.figure, each.reference)
         if figure is not None
-    }
+    } | {each.least for each in TARGETS if each.question == question and each.least}
 
     with ExitStack() as stack:
         names = [each.name for each in asked.contenders(Plan(stack))]

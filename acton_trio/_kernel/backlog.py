@@ -32,7 +32,7 @@ _NOBODY: Final[frozenset[Activity]] = frozenset()
 _NO_TALLY: Final = Tally()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)
 class Backlog:
     """What waits for the actor of one seat; the part of a mailbox that is looked into.
 

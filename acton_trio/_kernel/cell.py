@@ -72,9 +72,6 @@ class Cell:
     _is_leaving: bool = attrs.field(default=False, init=False)
     """Whether it is to end, and the seat is kept."""
 
-    _has_worked: bool = attrs.field(default=False, init=False)
-    """Whether no task may begin in it any more."""
-
     dispatcher: Dispatcher | None = attrs.field(default=None, init=False)
     """Who runs its handlers, once any has run."""
 
@@ -202,7 +199,8 @@ class Cell:
         Raises:
             ActorStoppedError: If the incarnation has ended.
         """
-        if self._has_worked:
+        # Who has left the seat has no life any more.
+        if self.seat.occupant is not self or self._life.has_worked:
             raise ActorStoppedError(self.seat.name, "has ended, and starts no tasks")
         self._life.start_soon(async_fn, args, headers)
 
@@ -307,10 +305,6 @@ class Cell:
         """Note that its start hooks are done."""
         self.has_started = True
         self.parent.started()
-
-    def note_end_of_work(self) -> None:
-        """Note that no task may begin in it any more."""
-        self._has_worked = True
 
     def is_to_end(self) -> bool:
         """Return whether it is to end, in its own time."""

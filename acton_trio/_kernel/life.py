@@ -102,10 +102,6 @@ class Living(Incarnation, Protocol):
         """Note that its start hooks are done."""
         ...
 
-    def note_end_of_work(self) -> None:
-        """Note that no task may begin in it any more."""
-        ...
-
     def is_to_end(self) -> bool:
         """Return whether it is to end, in its own time."""
         ...
@@ -134,6 +130,9 @@ class Life:
 
     is_entering: bool = attrs.field(default=False, init=False)
     """Whether a lifespan is being entered, which only *whole* is around."""
+
+    has_worked: bool = attrs.field(default=False, init=False)
+    """Whether no task may begin in it any more."""
 
     _made_tasks: Background | None = attrs.field(default=None, init=False)
     _due: float = attrs.field(default=math.inf, init=False)
@@ -245,7 +244,7 @@ class Life:
                     # The nursery would wrap what is raised in here in a group.
                     await self._parted(self._work_through, crew)
                     crew.cancel_scope.cancel(reason=f"{self._seat.name} has ended")
-        cell.note_end_of_work()
+        self.has_worked = True
         if cell.dispatcher is not None:
             cell.dispatcher.settle_errands()
             cell.dispatcher.put_back()

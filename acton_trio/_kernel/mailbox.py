@@ -30,7 +30,7 @@ __all__ = ["Mailbox"]
 
 
 @final
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)
 class Mailbox(Backlog):
     """Where messages for one seat are put in and taken out; lives as long as the seat.
 

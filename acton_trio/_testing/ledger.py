@@ -58,8 +58,8 @@ class Ledger:
     _runtime: RuntimeCore | None = attrs.field(default=None, init=False)
     _origins: Origins = attrs.field(factory=Origins, init=False)
     # By entrance, whether it belongs to this runtime and not to another.
-    _is_own: weakref.WeakKeyDictionary[Entrance, bool] = attrs.field(
-        factory=weakref.WeakKeyDictionary[Entrance, bool], init=False
+    _is_own: dict[Entrance, bool] = attrs.field(
+        factory=dict["Entrance", bool], init=False
     )
     # Those that are sent are here to be known again, when they come late.
     _seen: weakref.WeakKeyDictionary[Envelope, None] = attrs.field(

@@ -144,7 +144,7 @@ class Reader:
                 # Each command has a shell of its own, which knows of the last one.
                 ["sh", "-c", f"(exit {self._status}); {command}"],
                 cwd=self.folder,
-                env=_environment(),
+                env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -163,7 +163,7 @@ class Reader:
         self._service = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=self.folder,
-            env=_environment(),
+            env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -203,7 +203,7 @@ class Reader:
         self._service = self._watchdog = None
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return what is around somebody who sits at a terminal, and has set nothing."""
     ours = {
         name: value

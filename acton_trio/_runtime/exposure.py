@@ -56,14 +56,19 @@ class Exposure:
             self._register(message_type)
         self._actors[name] = handle
 
-    def _register(self, message_type: type) -> None:
-        if wire_name_of(message_type) is None:
-            return
-        self.registry.register(message_type)
-        if is_question(message_type):
-            reply_type = reply_type_of(message_type)
-            if is_message(reply_type) and isinstance(reply_type, type):
-                self._register(reply_type)
+    def _register(self, message_type: object) -> None:
+        """Register a type, and the one that it is answered with, and so on."""
+        seen = set[object]()
+        # Two may be answered with each other, and one with itself.
+        while message_type not in seen and is_message(message_type):
+            assert isinstance(message_type, type)
+            if wire_name_of(message_type) is None:
+                return
+            seen.add(message_type)
+            self.registry.register(message_type)
+            if not is_question(message_type):
+                return
+            message_type = reply_type_of(message_type)
 
     def hide(self, name: str) -> ActorHandle | None:
         """Free *name*; return the actor that had it, if one did."""

@@ -7,6 +7,8 @@ of the page's program, and may use the folder for whatever it needs.
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
 import socket
 import ssl
@@ -15,6 +17,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
 import pytest
@@ -197,11 +200,112 @@ def timers(names: Names, _folder: Path) -> None:
     trio.run(main, clock=MockClock(autojump_threshold=0))
 
 
+def from_a_shell(names: Names, _folder: Path) -> None:
+    """Run the service, and ask for what it has."""
+
+    async def main() -> None:
+        path = acton.ipc.IpcConfig.load("stock").socket_path
+        async with running(names["main"]), acton.ipc.open_client(path) as client:
+            stock = client.actor("stock")
+            assert await stock.ask(names["Take"]("tea", 2)) == 10
+            async with stock.stream(names["GetItems"]()) as items:
+                assert [each.count async for each in items] == [10, 3]
+
+    trio.run(main)
+
+
+def pubsub(names: Names, folder: Path) -> None:
+    """Follow a publisher that is not there yet, on a clock that stands still."""
+    clock = MockClock()
+
+    async def main() -> None:
+        path, table = str(folder / "s"), names["Table"]()
+        changed = table.changed
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(names["follow_from_the_beginning"], path, table)
+            statistics = trio.lowlevel.current_statistics
+            while statistics().seconds_to_next_deadline > 1:  # noqa: ASYNC110
+                await trio.lowlevel.checkpoint()
+            await nursery.start(names["publish"], path, {"tea": 300})
+            clock.jump(1)
+            await changed.wait()
+            nursery.cancel_scope.cancel()
+        assert table.cents == {"tea": 300}
+
+    trio.run(main, clock=clock)
+
+
+def systemd(names: Names, folder: Path) -> None:
+    """Be systemd: start the program, which has two ends; and ask who is alive."""
+    with (
+        pytest.MonkeyPatch.context() as patches,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified,
+    ):
+        notified.bind(str(folder / "notify"))
+        notified.settimeout(60)
+        patches.setenv("NOTIFY_SOCKET", str(folder / "notify"))
+        patches.setenv("ACTON_IPC_SOCKET_SYSTEMD", "1")
+        # What the program does about logs is its process's own business there.
+        patches.setattr(logging.root, "handlers", [])
+        patches.setattr(logging.root, "level", logging.WARNING)
+        customer = Thread(target=place_and_stop, args=(names, notified), daemon=True)
+        customer.start()
+        assert names["main"]() == 0
+        customer.join()
+        patches.setitem(names, "serve", end_badly)
+        assert names["main"]() == 1
+    trio.run(ask_who_is_alive, names, clock=MockClock(autojump_threshold=0))
+
+
+def place_and_stop(names: Names, notified: socket.socket) -> None:
+    """Place an order when the service is ready, and stop it."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert notified.recv(100) == b"READY=1"
+        path = acton.ipc.IpcConfig.load("orders").socket_path
+        with acton.ipc.BlockingClient(path) as client:
+            assert client.actor("orders").ask(names["Place"]("tea")) == 1
+    finally:
+        while signal.getsignal(signal.SIGTERM) is before:
+            os.sched_yield()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def end_badly(*_arguments: object) -> acton.ShutdownReport:
+    """Be a service that was in a hurry to end, and did not end in time."""
+    cut = acton.CutOff("orders", "Place", "Orders.place", "orders.py:25")
+    late = acton.Overrun("orders", 1.5, "Orders.place", "orders.py:25")
+    await trio.lowlevel.checkpoint()
+    return acton.ShutdownReport((), (cut,), (late,), forced=True)
+
+
+async def ask_who_is_alive(names: Names) -> None:
+    """Ask one who is, one who is busy, and one who does not understand."""
+
+    async def answer(seconds: float, _request: object) -> bool:
+        await trio.sleep(seconds)
+        return True
+
+    async with acton.open_runtime() as runtime:
+        request, is_alive = names["AreYouThere"], names["is_alive"]
+        alive = await runtime.new_actor(lambda: 0.0).act_on(request, answer).start()
+        busy = await runtime.new_actor(lambda: 60.0).act_on(request, answer).start()
+        orders = await runtime.start(names["Orders"])
+
+        assert await is_alive(alive, 5)
+        assert not await is_alive(busy, 5)
+        assert not await is_alive(orders, 5)
+        assert trio.current_time() == 5
+
+
 CALLERS: Final[Mapping[str, Caller]] = {
     "README.md": readme,
     "docs/cli.md": cli,
     "docs/clients.md": clients,
     "docs/configuration.md": configuration,
+    "docs/howto/from-a-shell.md": from_a_shell,
+    "docs/howto/pubsub.md": pubsub,
+    "docs/howto/systemd.md": systemd,
     "docs/ipc.md": ipc,
     "docs/observability.md": observability,
     "docs/timers.md": timers,

@@ -35,7 +35,12 @@ FOREIGN: Final = {
 }
 
 # Pages whose commands a test types, all of them, and compares what they print.
-TYPED: Final = {"docs/cli.md": "tests/cli/test_page.py"}
+TYPED: Final = {
+    "docs/cli.md": "tests/cli/test_page.py",
+    "docs/howto/from-a-shell.md": "tests/documents/test_from_a_shell.py",
+    "docs/howto/systemd.md": "tests/documents/test_systemd.py",
+    "docs/howto/tls.md": "tests/documents/test_tls.py",
+}
 
 # Commands that change the machine, or fetch something: no test may.
 NOT_RUN: Final = {"journalctl", "pip", "systemctl"}

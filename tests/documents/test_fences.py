@@ -51,7 +51,7 @@ def test_commands_of_a_page_are_typed_by_its_test(page: str, test: str) -> None:
     source = (ROOT / test).read_text("utf-8")
 
     assert f'"{Path(page).name}"' in source
-    assert "```console" in source
+    assert "```console" in source or 'fences("console")' in source
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,12 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
             "ipc/test_config_page.py::test_variables_of_the_page_are_known"
         ),
     },
+    "docs/howto/unit-testing.md": {
+        r"the test has left something behind:": (
+            "documents/test_unit_testing.py"
+            "::test_leaks_of_the_page_are_those_that_are_found"
+        ),
+    },
     "docs/supervision.md": {
         r"runtime\n└─ shop ": (
             "supervision/test_page.py::test_drawing_of_the_page_is_its_program"

@@ -33,6 +33,16 @@ class Second(acton.Request[int]):
     """Has the same."""
 
 
+@acton.message(ipc=True)
+class Knock(acton.Request["Answer"]):
+    """Is answered with a question."""
+
+
+@acton.message(ipc=True)
+class Answer(acton.Request[Knock]):
+    """Asks in turn."""
+
+
 @acton.actor
 class Named:
     """Knows its name."""
@@ -170,6 +180,18 @@ async def test_two_classes_of_one_wire_name_are_refused(
         twin = runtime.new_actor(object).act_on(Second, lambda _m, _r: 1)
         with pytest.raises(acton.DuplicateNameError, match="Taken"):
             await twin.expose_for_ipc("other").start()
+
+
+async def test_requests_may_be_answered_with_each_other(
+    autojump_clock: MockClock,
+) -> None:
+    """Both are known then, and nobody goes round in a circle."""
+    async with open_test_runtime() as runtime:
+        idle = runtime.new_actor(object).act_on(Knock, lambda _m, _r: Answer())
+
+        await idle.expose_for_ipc().start()
+
+        assert runtime.ipc_registry.type_names() == ("Answer", "Knock")
 
 
 async def test_builder_fills_the_same_table(autojump_clock: MockClock) -> None:

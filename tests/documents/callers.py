@@ -29,7 +29,7 @@ import acton_trio as acton
 
 from .programs import REACHED
 
-__all__ = ["CALLERS"]
+__all__ = ["CALLERS", "WRONG"]
 
 Names = Mapping[str, Any]
 Caller = Callable[[Names, Path], None]
@@ -298,6 +298,27 @@ async def ask_who_is_alive(names: Names) -> None:
         assert trio.current_time() == 5
 
 
+def mistakes(names: Names, _folder: Path) -> None:
+    """Use the service as it should be."""
+
+    async def main() -> None:
+        async with acton.open_runtime() as runtime:
+            service = await runtime.start(names["Service"])
+            await service.send(names["SetValue"](3))
+            assert await service.ask(names["GetValue"]()) == 3
+
+    trio.run(main)
+
+
+WRONG: Final[Mapping[str, list[str]]] = {
+    "docs/mistakes.md": [
+        "Forgetful.get_value",
+        "Vague.get_value",
+        "Lonely.get_value",
+    ],
+}
+"""Functions that are shown because nothing ever calls them."""
+
 CALLERS: Final[Mapping[str, Caller]] = {
     "README.md": readme,
     "docs/cli.md": cli,
@@ -307,6 +328,7 @@ CALLERS: Final[Mapping[str, Caller]] = {
     "docs/howto/pubsub.md": pubsub,
     "docs/howto/systemd.md": systemd,
     "docs/ipc.md": ipc,
+    "docs/mistakes.md": mistakes,
     "docs/observability.md": observability,
     "docs/timers.md": timers,
 }

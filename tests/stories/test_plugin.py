@@ -347,6 +347,18 @@ def test_call_that_was_not_awaited_fails_its_own_test(
         result.stdout.fnmatch_lines([f"*  {leak}"])
 
 
+def test_page_on_mistakes_shows_a_forgotten_await_as_it_is_told(run: Run) -> None:
+    """But for the file and the line of the reader."""
+    page = Path(__file__).parents[2] / "docs" / "mistakes.md"
+    shown = page.read_text("utf-8").partition("  LeakError: ")[2].splitlines()[:2]
+
+    result = run(FORGOTTEN, "-k", "test_send")
+
+    here = f"test_it.py:{run.line_of('# forgets')}"
+    told = [each.replace("tests/test_service.py:41", here).strip() for each in shown]
+    result.stdout.fnmatch_lines([f"*{told[0]}", f"*{told[1]}"])
+
+
 def test_call_that_was_not_awaited_is_left_to_pytest_elsewhere(run: Run) -> None:
     """A test without the fixture passes with Python's warning, as ever."""
     result = run(FORGOTTEN, "-k", "other_fixture")

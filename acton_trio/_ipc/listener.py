@@ -14,6 +14,7 @@ from .._base.util import publish_names
 from .credentials import PeerCredentials
 from .doors import door_of
 from .host import Host
+from .own_loop import serving
 from .poller import Poller, open_poller
 from .reception import Reception
 from .session import FAREWELL_SECONDS
@@ -153,7 +154,8 @@ class IpcListener:
             Connections are closed at once; what is in flight is given up.
         """
         try:
-            with self._scope, open_poller(self._host.turns) as poller:
+            here = serving(trio.lowlevel.current_trio_token())
+            with here, self._scope, open_poller(self._host.turns) as poller:
                 async with trio.open_nursery() as nursery:
                     self._start_helpers(nursery, poller)
                     welcoming = partial(

@@ -54,8 +54,8 @@ class Desk(Protocol):
 
 
 # Not looked at by the garbage collector, of which that would be a tenth of the work
-# with a thousand in flight: what it refers to leads back to it only as long as it is at
-# work, and it is taken out then.
+# with a thousand in flight: what it refers to leads back to it only as long as it is
+# pending, and its ask is open.
 @final
 class Question(msgspec.Struct, eq=False, gc=False):
     """A request at work, and how it is answered; lives until it is."""

@@ -103,9 +103,9 @@ class Turns:
             self._idle = None
 
     def _give_turns(self) -> None:
-        for each in self._followers:
-            each.hold()
         try:
+            for each in self._followers:
+                each.hold()
             self._give()
         finally:
             for each in self._followers:

@@ -24,7 +24,10 @@ __all__ = ["advise", "advise_on_unhandled"]
 _ON_CONTEXT: Final = {"ctx", "context", *dir(Context)}
 
 _UNEXPECTED: Final = re.compile(
-    r"(?P<owner>\w+)\.(?P<call>\w+)\(\) got an unexpected keyword argument '(?P<name>\w+)'"
+    # From the beginning of a word: else a long one, which may be of a peer's choosing,
+    # would be looked at from each of its letters on.
+    r"\b(?P<owner>\w+)\.(?P<call>\w+)\(\) got an unexpected keyword argument "
+    r"'(?P<name>\w+)'"
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol, final
 
+import outcome
 import trio
 
 from . import pace
@@ -25,8 +26,9 @@ class Commons:
     """Has actors handle messages that need no task of their own; lives as long as they.
 
     A task takes three kilobytes, and a message that has to wake one up costs three
-    times as much as another.  A plain function cannot wait, so nobody can tell in which
-    task it runs.  An actor that has anything else to do goes its own way.
+    times as much as another.  A plain function cannot wait, so it may run in any task,
+    this one or that of whoever has held them; only what belongs to a task, as a lock of
+    trio's does, is not for it.  An actor that has anything else to do goes its own way.
     """
 
     def __init__(self) -> None:
@@ -48,15 +50,20 @@ class Commons:
     def go_on(self) -> None:
         """Have those that are ready take their steps now, up to what one turn may take.
 
-        Who has held them spares the task that it wakes: a switch of tasks, which costs
-        more than a step.
+        Then the task of the commons need not wake for them: a switch of tasks costs more
+        than a step.
         """
-        self._is_held = False
-        if self._parked is not None and self._ready:
-            self._budget.restart()
-            self._take_steps()
-            if self._ready:
-                self._wake()
+        try:
+            if self._parked is not None and self._ready:
+                self._budget.restart()
+                self._take_steps()
+        except BaseException as error:  # noqa: BLE001, ASYNC103 - it is raised there
+            # It is of the actors' task, not of the one that has lent them its turn.
+            self._wake(outcome.Error(error))
+        finally:
+            self._is_held = False
+        if self._ready:
+            self._wake()
 
     async def run(self) -> None:
         """Have those that are ready take their steps until cancelled."""
@@ -77,9 +84,9 @@ class Commons:
             if budget.is_spent():
                 return
 
-    def _wake(self) -> None:
+    def _wake(self, result: outcome.Outcome[None] | None = None) -> None:
         if self._parked is not None:
-            trio.lowlevel.reschedule(self._parked)
+            trio.lowlevel.reschedule(self._parked, result or outcome.Value(None))
             self._parked = None
 
     async def _park(self) -> None:

@@ -84,7 +84,7 @@ class Ask:
     """If it came from another process: those there and beyond who wait for it."""
 
     taker: Taker | None = None
-    """Who takes the reply, if the waiter had rather not have it in an outcome."""
+    """The waiter, if it takes a reply as it is: an outcome costs as much as a message."""
 
     value: Any = attrs.field(default=None, init=False)
     """The reply, for a task that waits: an outcome would cost as much as a message."""
@@ -107,27 +107,27 @@ class Ask:
         may fail after having answered, and the asker must not see its answer
         turn into a failure.
         """
-        waiter, self._waiter = self._waiter, None
+        waiter, self._waiter, self.taker = self._waiter, None, None
         if waiter is None:
             return False
+        # Not `isinstance`: the class has an abstract base, which is asked at length.
         if type(waiter) is Task:
-            trio.lowlevel.reschedule(waiter, result)  # pyright: ignore[reportArgumentType] - as below
+            trio.lowlevel.reschedule(waiter, result)  # pyright: ignore[reportArgumentType] - not narrowed
         else:
             waiter(result)
         return True
 
     def reply(self, value: object) -> None:
         """Deliver *value*, as `settle` does."""
-        waiter = self._waiter
-        # Not `isinstance`: the class has an abstract base, which is asked at length.
+        waiter, taker = self._waiter, self.taker
         if type(waiter) is Task:
             self._waiter, self.value = None, value
-            trio.lowlevel.reschedule(waiter)  # pyright: ignore[reportArgumentType] - see above
-        elif waiter is None or self.taker is None:
+            trio.lowlevel.reschedule(waiter)  # pyright: ignore[reportArgumentType] - not narrowed
+        elif waiter is None or taker is None:
             self.settle(outcome.Value(value))
         else:
-            self._waiter = None
-            self.taker.reply(value)
+            self._waiter = self.taker = None
+            taker.reply(value)
 
     def fail(self, error: BaseException) -> bool:
         """Deliver *error*, and return whether anybody was waiting for it."""
@@ -135,7 +135,7 @@ class Ask:
 
     def abandon(self, envelope: Envelope) -> None:
         """Give up: a late reply goes nowhere, and the work is called back."""
-        self._waiter = None
+        self._waiter = self.taker = None
         self.is_abandoned = True
         if envelope.place is not None:
             envelope.place.give_up(envelope)

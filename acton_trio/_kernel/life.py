@@ -204,6 +204,8 @@ class Life:
             except BaseException as error:  # noqa: BLE001, ASYNC103 - parted
                 self._part(error)
         await self._parted(self._whole_life, has_ended)
+        # Also if it has failed before its work.
+        self.has_worked = True
         # Again, as the lifespan may not have come to its `yield`.
         await cell.end_children()
         if cell.dispatcher is not None:

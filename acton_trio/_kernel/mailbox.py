@@ -19,11 +19,11 @@ from .._base.patience import MailboxFullError
 from .._base.util import never
 from .activity import Sleeper
 from .actor import Behaviour
-from .backlog import NO_CONTROL, NO_LINE, NO_QUEUE, Backlog
 from .envelope import Envelope, Result
 from .gates import GATES, may_enter
 from .instruments import QUIET, Panel
 from .line import Line
+from .pending import NO_CONTROL, NO_LINE, NO_QUEUE, Pending
 from .tally import Tally
 
 __all__ = ["Mailbox"]
@@ -31,7 +31,7 @@ __all__ = ["Mailbox"]
 
 @final
 @attrs.define(eq=False, weakref_slot=False)
-class Mailbox(Backlog):
+class Mailbox(Pending):
     """Where messages for one seat are put in and taken out; lives as long as the seat.
 
     Restarts come and go, the mailbox stays.

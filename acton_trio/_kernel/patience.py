@@ -11,7 +11,7 @@ import math
 import weakref
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
-from itertools import count
+from itertools import count, takewhile
 from typing import Final, final
 
 import attrs
@@ -173,9 +173,11 @@ class Patience:
 
     def _take_due(self) -> Iterator[tuple[Envelope, float]]:
         now = trio.current_time()
-        while self._usual and (first := next(iter(self._usual))).deadline <= now:
-            del self._usual[first]
-            yield first, self.seconds
+        # One walk: each from the beginning would pass all that is deleted there.
+        due = takewhile(lambda each: each.deadline <= now, self._usual)
+        for envelope in [*due]:
+            del self._usual[envelope]
+            yield envelope, self.seconds
         while self._heap and self._heap[0].due <= now:
             entry = heappop(self._heap)
             if entry.envelope is not None:

@@ -202,28 +202,35 @@ async def open_scope(
         with house.never_left_alone():
             with trio.CancelScope(shield=True):
                 await house.is_ready.wait()
-            if house.runtime is None:
-                # The house has not stood up.  If it was cancelled, so is this.
-                await trio.lowlevel.checkpoint_if_cancelled()
-                _raise_together(house.failures, errors)
-            assert house.runtime is not None
-            try:
-                with house.body:
-                    await trio.lowlevel.checkpoint()
-                    yield house.runtime
-            except BaseException as error:  # noqa: BLE001, ASYNC103 - raised below
-                advise(error)
-                errors.append(error)
-                house.cancel(f"the block was left by {shown(error)}")
-            try:
-                await house.clear()
-            except BaseException as error:  # noqa: BLE001, ASYNC103 - raised below
-                # KeyboardInterrupt comes wherever this task is.
-                errors.append(error)
-                house.cancel(f"leaving the block was ended by {shown(error)}")
+            if house.runtime is not None:
+                try:
+                    with house.body:
+                        await trio.lowlevel.checkpoint()
+                        yield house.runtime
+                except BaseException as error:  # noqa: BLE001, ASYNC103 - raised below
+                    advise(error)
+                    errors.append(error)
+                    house.cancel(f"the block was left by {shown(error)}")
+                try:
+                    await house.clear()
+                except BaseException as error:  # noqa: BLE001, ASYNC103 - raised below
+                    # KeyboardInterrupt comes wherever this task is.
+                    errors.append(error)
+                    house.cancel(f"leaving the block was ended by {shown(error)}")
         outer.cancel_scope.cancel(reason="the runtime has closed")
+    if house.runtime is None:
+        # It has not stood up.  If it was cancelled, so is this.
+        await trio.lowlevel.checkpoint_if_cancelled()
+        raise _innermost(house.failures[0])
     _raise_together(house.failures, errors)
     await trio.lowlevel.checkpoint_if_cancelled()
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Return what nurseries have wrapped."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _raise_together(failures: list[BaseException], errors: list[BaseException]) -> None:

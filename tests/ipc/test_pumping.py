@@ -611,6 +611,35 @@ async def test_followers_go_on_at_the_end_of_a_pass(autojump_clock: MockClock) -
     ]
 
 
+async def test_followers_go_on_also_if_one_of_them_cannot_be_held(
+    autojump_clock: MockClock,
+) -> None:
+    """Nobody is held for ever: they may outlive the listener."""
+    held = {"first": False, "second": False}
+
+    class Follower:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def hold(self) -> None:
+            held[self.name] = True
+            if self.name == "second":
+                raise KeyboardInterrupt
+
+        def go_on(self) -> None:
+            held[self.name] = False
+
+    turns = Turns([Follower("first"), Follower("second")])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(turns.run)
+        await wait_all_tasks_blocked()
+        with pytest.raises(KeyboardInterrupt):
+            turns.begin_pass()
+        nursery.cancel_scope.cancel()
+
+    assert held == {"first": False, "second": False}
+
+
 @acton.message(ipc=True)
 class GetLength(acton.Request[int]):
     """Asks how long a text is."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
-from typing import Any
+import weakref
+from typing import Any, cast
 
 import pytest
 import trio
@@ -430,3 +432,46 @@ async def test_end_of_stream_from_the_peer_still_gets_no_more(
         assert await peer.read_frame() == END
         await wait_all_tasks_blocked()
         assert w.listener.statistics().connections_active == 0
+
+
+@acton.message(ipc=True)
+class Keep(acton.Request[int]):
+    """Has its own reply address kept in it."""
+
+    kept: list[int]
+
+
+class Marker:
+    """Shows whether what it is kept with is gone."""
+
+
+@acton.actor
+class Keeper:
+    """Keeps addresses where they lead back to themselves."""
+
+    markers: list[weakref.ref[Marker]]
+
+    @acton.mutate_on
+    def keep(self, request: Keep, ctx: acton.Context) -> None:
+        """Keep one, and answer."""
+        address, kept, marker = ctx.reply_address, cast("Any", request.kept), Marker()
+        self.markers.append(weakref.ref(marker))
+        kept += [address, marker]
+        address.send_nowait(7)
+
+
+async def test_answered_request_that_leads_back_to_itself_is_freed(
+    autojump_clock: MockClock,
+) -> None:
+    """The garbage collector does not look at every part of it."""
+    markers = list[weakref.ref[Marker]]()
+    async with open_world() as w:
+        await w.runtime.start(Keeper, markers, name="keeper", expose=True)
+        peer = w.peer()
+        for _ in range(3):
+            answer = await peer.ask("Keep", {"kept": []}, target="keeper")
+            assert answer["payload"] == 7
+        gc.collect()
+
+    assert len(markers) == 3
+    assert not [each for each in markers if each() is not None]

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import attrs
+import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -93,3 +94,41 @@ async def test_task_that_is_at_work_is_not_overtaken(autojump_clock: MockClock) 
         await wait_all_tasks_blocked()
 
     assert len(first.log) == len(second.log) == 1
+
+
+async def test_failure_of_a_step_is_of_the_actors_task(
+    autojump_clock: MockClock,
+) -> None:
+    """Whoever has lent them its turn goes on; they do not, and nobody is forgotten."""
+
+    class Broken:
+        def step(self, budget: Budget) -> bool:
+            raise KeyboardInterrupt
+
+    commons = Commons()
+    with pytest.RaisesGroup(KeyboardInterrupt):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(commons.run)
+            await wait_all_tasks_blocked()
+            commons.hold()
+            commons.add(Broken())
+            commons.go_on()
+
+
+async def test_work_that_follows_from_a_step_wakes_nobody(
+    autojump_clock: MockClock,
+) -> None:
+    """It is done in the same turn."""
+    here, second = trio.lowlevel.current_task(), Worker(1)
+
+    class First:
+        def step(self, budget: Budget) -> bool:
+            commons.add(second)
+            return False
+
+    async with open_commons() as commons:
+        commons.hold()
+        commons.add(First())
+        commons.go_on()
+        assert second.log == [here]
+        assert commons._parked is not None

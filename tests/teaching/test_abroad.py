@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,36 @@ async def test_blocking_client_refuses_to_wait_for_its_own_tasks(
           incorrect: with BlockingClient(path) as client: ...
           correct:   async with open_client(path) as client: ...
     """)
+
+
+async def test_blocking_client_asks_another_run_of_trio_in_its_process(
+    tmp_path: Path,
+) -> None:
+    """It waits for tasks that go on meanwhile."""
+    path, is_up, done = tmp_path / "s", threading.Event(), threading.Event()
+
+    @acton.actor
+    class Answering:
+        @acton.act_on
+        def ping(self, request: Ping) -> int:
+            return 3
+
+    async def serve() -> None:
+        async with acton.open_runtime() as runtime:
+            await runtime.start(Answering, name="service", expose=True)
+            async with acton.ipc.open_listener(runtime, path=path):
+                is_up.set()
+                await trio.to_thread.run_sync(done.wait)
+
+    thread = threading.Thread(target=trio.run, args=(serve,))
+    thread.start()
+    try:
+        assert is_up.wait(60)
+        with acton.ipc.BlockingClient(path) as client:
+            assert client.actor("service").ask(Ping()) == 3
+    finally:
+        done.set()
+        thread.join()
 
 
 async def test_blocking_client_is_not_entered_with_async(tmp_path: Path) -> None:

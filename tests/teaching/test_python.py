@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock
 
 import acton_trio as acton
+from acton_trio._kernel.advice import advise
 
 from .lessons import (
     GetValue,
@@ -163,3 +164,15 @@ async def test_error_that_means_something_else_gets_no_note(
                 raise error
 
         assert not hasattr(caught.value, "__notes__")
+
+
+def test_long_word_in_an_error_is_passed_over_in_one_go() -> None:
+    """A peer may choose it: it must not keep everybody waiting.
+
+    From each of its letters on, it would take an hour.
+    """
+    error = TypeError("cannot store " + "a" * 1_000_000)
+
+    advise(error)
+
+    assert not hasattr(error, "__notes__")

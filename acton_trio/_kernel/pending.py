@@ -1,4 +1,4 @@
-"""`Backlog`: what waits for an actor to handle it, and what holds that up.
+"""`Pending`: what waits for an actor to handle it, and what holds that up.
 
 A message with which nothing travels, neither a question nor a sender, is queued
 bare: its envelope would cost as much as all the rest of its way.  Whoever wants to
@@ -21,7 +21,7 @@ from .line import Line
 from .lookout import Lookout
 from .tally import Tally
 
-__all__ = ["NO_CONTROL", "NO_LINE", "NO_QUEUE", "Backlog"]
+__all__ = ["NO_CONTROL", "NO_LINE", "NO_QUEUE", "Pending"]
 
 
 # Most actors never need some of these, and an empty one takes more than all the rest.
@@ -33,7 +33,7 @@ _NO_TALLY: Final = Tally()
 
 
 @attrs.define(eq=False, weakref_slot=False)
-class Backlog:
+class Pending:
     """What waits for the actor of one seat; the part of a mailbox that is looked into.
 
     Lives as long as the seat.

@@ -159,8 +159,8 @@ async def unguarded(adder: Addressee, request: GetSum) -> int:
     It is made of the parts that an ask is made of, and has to follow them.
     """
     task, now = trio.lowlevel.current_task(), trio.current_time()
-    envelope = adder._envelop(request, is_asked=True)  # noqa: SLF001 - as said
-    envelope.ask = ask = Ask(adder.name, type(request).__name__, task, now)
+    ask = Ask(adder.name, type(request).__name__, task, now)
+    envelope = adder._envelop(request, ask)  # noqa: SLF001 - as said
     adder._seat.mailbox.line_up(envelope)  # noqa: SLF001 - as said
     await trio.lowlevel.wait_task_rescheduled(_leave)
     return typing.cast("int", ask.value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import typing
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 
 import attrs
@@ -196,7 +196,7 @@ class Addressee:
         now = seat.surroundings.now()
         task = trio.lowlevel.current_task()
         ask = Ask(seat.name, type(request).__name__, task, now)
-        envelope = self._question(request, ask)
+        envelope = self._envelop(request, ask, trio.current_effective_deadline())
         patience = seat.surroundings.patience
 
         def give_up(_: object) -> trio.lowlevel.Abort:
@@ -253,7 +253,9 @@ class Addressee:
         ask = Ask(
             self.name, type(request).__name__, stream.end, trio.current_time(), stream
         )
-        stream.request = envelope = self._question(checked_stream(request), ask)
+        deadline = trio.current_effective_deadline()
+        envelope = self._envelop(checked_stream(request), ask, deadline)
+        stream.request = envelope
         await trio.lowlevel.checkpoint()
         activity = waiting_activity()
         if activity is not None:
@@ -272,17 +274,21 @@ class Addressee:
         seat = self._seat
         return seat.surroundings.timetable.arm(seat.mailbox, envelope, due, beat)
 
-    def _question(self, request: object, ask: Ask) -> Envelope:
-        envelope = self._envelop(request, is_asked=True)
-        envelope.ask = ask
-        envelope.deadline = trio.current_effective_deadline()
-        return envelope
-
     def _refuse_cycle(self, envelope: Envelope, activity: Activity) -> None:
         """Raise `AskCycleError` if *activity*, which asks, would wait for ever."""
-        if self._seat.mailbox.is_closed:
+        mailbox = self._seat.mailbox
+        if mailbox.is_closed:
             return
-        blockers = self._seat.mailbox.blockers(envelope)
+        blockers = mailbox.blockers(envelope)
+        # As a rule nothing is in the way, and then nothing can lead back.
+        if blockers:
+            self._refuse_way_back(blockers, envelope, activity)
+        assert envelope.ask is not None
+        envelope.ask.asker = activity
+
+    def _refuse_way_back(
+        self, blockers: Collection[Activity], envelope: Envelope, activity: Activity
+    ) -> None:
         for each in (activity, *waiting_abroad_for(activity)):
             cycle = find_cycle(blockers, each)
             if cycle is not None:
@@ -290,8 +296,6 @@ class Addressee:
                 if activity.actor is self:
                     note(error, self._how_to_ask_itself(type(envelope.message)))
                 raise error
-        assert envelope.ask is not None
-        envelope.ask.asker = activity
 
     def _how_to_ask_itself(self, kind: type) -> str:
         request = f"{name_of(kind)}(...)"
@@ -305,20 +309,22 @@ class Addressee:
             _SELF_ASK, incorrect, f"await {call}" if handler.is_async else call
         )
 
-    def _envelop(self, message: object, *, is_asked: bool = False) -> Envelope:
+    def _envelop(
+        self, message: object, ask: Ask | None = None, deadline: float = math.inf
+    ) -> Envelope:
         mailbox = self._seat.mailbox
         if type(message) not in mailbox.bare_types:
             checked_message(message)
         activity, panel = current_activity.get(), mailbox.panel
         if panel.message_sent:
             name = name_of(type(message))
+            is_asked = ask is not None
             headers = panel.headers_for(activity, self.name, name, is_asked=is_asked)
-            return Envelope(
-                message, sender=activity and activity.actor, headers=headers
-            )
+            sender = activity and activity.actor
+            return Envelope(message, ask, deadline, sender, headers)
         if activity is None:
-            return Envelope(message)
-        return Envelope(message, sender=activity.actor, headers=activity.headers)
+            return Envelope(message, ask, deadline)
+        return Envelope(message, ask, deadline, activity.actor, activity.headers)
 
 
 show_methods_as(Addressee, "ActorHandle")

@@ -239,18 +239,20 @@ class Cell:
         If there is anything else to do, it has a task of its own from now on.
         """
         context, dispatcher = self._context, self.dispatcher
+        mailbox = self.seat.mailbox
         if context is None:
             return False
         if dispatcher is None:
             dispatcher = self.dispatch(None)
             context.run(dispatcher.act)
-        context.run(dispatcher.step, budget)
-        if self.seat.mailbox.has_rung:
+        rest = context.run(dispatcher.drain.run, budget)
+        if rest is not None or mailbox.has_rung:
+            dispatcher.rest = rest
             self._begin_task()
             return False
-        if self.seat.mailbox.queue:
+        if mailbox.queue:
             return True
-        self.seat.mailbox.attend(self)
+        mailbox.attend(self)
         return False
 
     def _begin_task(self) -> None:

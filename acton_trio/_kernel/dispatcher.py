@@ -75,12 +75,12 @@ class Dispatcher:
     # Failures that have an `on_error`, which has to wait until it is alone.
     _errands: list[Errand] = attrs.field(factory=list[Errand], init=False)
     # What a plain function wants to be awaited, being asynchronous after all.
-    _rest: Rest | None = attrs.field(default=None, init=False)
+    rest: Rest | None = attrs.field(default=None, init=False)
     _until: Callable[[], bool] = attrs.field(default=never, init=False)
 
     # The activity of plain functions: one for all, as they cannot wait.
     _plain: Activity = attrs.field(init=False)
-    _drain: Drain = attrs.field(init=False)
+    drain: Drain = attrs.field(init=False)
     _mailbox: Mailbox = attrs.field(init=False)
     _performer: Performer = attrs.field(init=False)
 
@@ -89,7 +89,7 @@ class Dispatcher:
         mailbox.need_queue()
         self._plain = Activity(self.seat.name, self.incarnation.handle)
         now = self.seat.surroundings.now
-        self._drain = Drain(mailbox, self.model, self.behaviour, self._plain, self, now)
+        self.drain = Drain(mailbox, self.model, self.behaviour, self._plain, self, now)
         self._performer = Performer(
             self.seat,
             self.incarnation,
@@ -125,8 +125,8 @@ class Dispatcher:
         while not self._needs_more and not self._is_done():
             mailbox.has_rung = False
             budget.left -= 1
-            if self._rest is not None and self.crew is not None:
-                rest, self._rest = self._rest, None
+            if self.rest is not None and self.crew is not None:
+                rest, self.rest = self.rest, None
                 await self._start(self.crew, *rest)
             elif self._errands and not self._readers:
                 await self._run_errand()
@@ -150,15 +150,6 @@ class Dispatcher:
                 budget.restart()
         return not self._needs_more
 
-    def step(self, budget: pace.Budget) -> None:
-        """Run plain functions, outside of any task of the actor.
-
-        If there is anything else to do the bell has rung.
-        """
-        self._rest = self._drain.run(budget)
-        if self._rest is not None:
-            self._mailbox.ring()
-
     def act(self) -> None:
         """Have what is run in this context from now on be code of the actor."""
         current_activity.set(self._plain)
@@ -167,7 +158,7 @@ class Dispatcher:
     def _needs_more(self) -> bool:
         """Whether there has to be a crew, and a scope around it, and is not yet."""
         return self.crew is None and (
-            self.work.is_up() or bool(self._errands or self._rest)
+            self.work.is_up() or bool(self._errands or self.rest)
         )
 
     async def _run_plain(self, handler: Handler, budget: pace.Budget) -> None:
@@ -178,20 +169,20 @@ class Dispatcher:
             budget: How long others can wait.
         """
         mailbox = self._mailbox
-        rest = self._drain.call(handler, mailbox.take())
+        rest = self.drain.call(handler, mailbox.take())
         while rest is None and not (mailbox.has_rung or self._until()):
             if not mailbox.queue:
                 await mailbox.wait()
                 budget.restart()
             elif not budget.is_spent():
-                rest = self._drain.run(budget)
+                rest = self.drain.run(budget)
             else:
                 return
-        self._rest = rest
+        self.rest = rest
 
     def let_go(self) -> None:
         """Keep the model no longer: the incarnation is no more."""
-        self.model = self._drain.model = self._performer.model = None
+        self.model = self.drain.model = self._performer.model = None
 
     def turns(self) -> tuple[Turn, ...]:
         """Return the handlers at work, streams last; no plain function waits."""
@@ -209,7 +200,7 @@ class Dispatcher:
         return bool(self._errands) or self._until()
 
     def _is_done(self) -> bool:
-        is_busy = self._readers or self._errands or self._rest
+        is_busy = self._readers or self._errands or self.rest
         return not is_busy and self._until()
 
     def _next_handler(self) -> Handler | None:

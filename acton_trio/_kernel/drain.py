@@ -112,7 +112,7 @@ class Drain:
                 result = None
             else:
                 tally.handled += 1
-            if isinstance(result, CoroutineType):
+            if result is not None and isinstance(result, CoroutineType):
                 rest = self._rest_of(Envelope(message), result)
         budget.left = left
         if kind in functions:

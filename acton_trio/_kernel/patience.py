@@ -114,8 +114,7 @@ class Patience:
 
     def forget(self, envelope: Envelope) -> None:
         """End watching: the ask has its result, or its asker has gone."""
-        if envelope in self._usual:
-            del self._usual[envelope]
+        if self._usual.pop(envelope, self) is None:
             return
         entry = self._watched.pop(envelope, None)
         if entry is not None:

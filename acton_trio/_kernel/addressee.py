@@ -270,9 +270,14 @@ class Addressee:
     def _schedule(
         self, message: object, due: float, beat: Beat | None = None
     ) -> ScheduledSend:
+        mailbox, timetable = self._seat.mailbox, self._seat.surroundings.timetable
+        is_bare = current_activity.get() is None and not mailbox.panel.message_sent
+        if is_bare and type(message) in mailbox.behaviour.types:
+            return timetable.arm(mailbox, message, due, beat)
         envelope = self._envelop(message)
-        seat = self._seat
-        return seat.surroundings.timetable.arm(seat.mailbox, envelope, due, beat)
+        return timetable.arm(
+            mailbox, message, due, beat, sender=envelope.sender, headers=envelope.headers
+        )
 
     def _refuse_cycle(self, envelope: Envelope, activity: Activity) -> None:
         """Raise `AskCycleError` if *activity*, which asks, would wait for ever."""

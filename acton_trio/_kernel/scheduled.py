@@ -11,7 +11,6 @@ import trio
 
 from .._base.util import name_of, publish_names, shown
 from .._policy.cadence import Beat
-from .activity import NO_HEADERS
 from .envelope import Envelope
 from .mailbox import Mailbox
 
@@ -66,12 +65,7 @@ class Timer:
     """What is due, and waits for room in the mailbox."""
 
     # Made for the first who waits: hardly anybody does.
-    _news: trio.lowlevel.ParkingLot | None = attrs.field(default=None, init=False)
-
-    @property
-    def is_bare(self) -> bool:
-        """Whether nothing travels with the message."""
-        return self.sender is None and self.headers is NO_HEADERS
+    news: trio.lowlevel.ParkingLot | None = attrs.field(default=None, init=False)
 
     def next_envelope(self) -> Envelope:
         """Return what is to be put in the mailbox this time."""
@@ -79,8 +73,8 @@ class Timer:
 
     def tell(self) -> None:
         """Wake those who wait for news."""
-        if self._news is not None:
-            self._news.unpark_all()
+        if self.news is not None:
+            self.news.unpark_all()
 
     async def wait_for_deliveries(self, number: int) -> int:
         """Wait until it was delivered so often, or is settled.
@@ -89,10 +83,10 @@ class Timer:
             Only the waiting ends.
         """
         await trio.lowlevel.checkpoint()
-        if self._news is None:
-            self._news = trio.lowlevel.ParkingLot()
+        if self.news is None:
+            self.news = trio.lowlevel.ParkingLot()
         while self.deliveries < number and self.outcome is None:
-            await self._news.park()
+            await self.news.park()
         return self.deliveries
 
 

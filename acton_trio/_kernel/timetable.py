@@ -8,7 +8,7 @@ outcome stays until it is at the top, unless such entries become many.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
@@ -20,6 +20,7 @@ import trio
 
 from .._policy.cadence import Beat
 from . import pace
+from .activity import NO_HEADERS
 from .envelope import Envelope, Result
 from .mailbox import Mailbox
 from .scheduled import Outcome, ScheduledSend, Timer
@@ -52,6 +53,8 @@ class Timetable:
     _size: int = attrs.field(default=0, init=False)
     _ticket: Iterator[int] = attrs.field(factory=count, init=False)
     _alarm: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _rings_at: float = attrs.field(default=math.inf, init=False)
+    """When the alarm is due: to ask the scope itself takes longer."""
 
     def __len__(self) -> int:
         """Return how many timers have no outcome yet."""
@@ -63,26 +66,25 @@ class Timetable:
         return sorted(timers, key=lambda timer: (timer.due, timer.ticket))
 
     def arm(
-        self, mailbox: Mailbox, envelope: Envelope, due: float, beat: Beat | None = None
+        self,
+        mailbox: Mailbox,
+        message: object,
+        due: float,
+        beat: Beat | None = None,
+        *,
+        sender: object = None,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> ScheduledSend:
-        """Have *envelope* put in *mailbox* at *due*, and then as *beat* says.
+        """Have *message* put in *mailbox* at *due*, and then as *beat* says.
 
         Raises:
             ActorStoppedError: If the mailbox is closed.
         """
         mailbox.check_open()
-        # Not the envelope itself: the fewer things there are for each of many
-        # timers, the less there is for the collector to look through.
-        timer = Timer(
-            self,
-            mailbox,
-            envelope.message,
-            envelope.sender,
-            envelope.headers,
-            due,
-            next(self._ticket),
-            beat,
-        )
+        # It is put in an envelope when it is due: the fewer things there are for each
+        # of many timers, the less there is for the collector to look through.
+        ticket = next(self._ticket)
+        timer = Timer(self, mailbox, message, sender, headers, due, ticket, beat)
         siblings = self._live.get(mailbox)
         if siblings is None:
             siblings = self._live[mailbox] = set()
@@ -90,7 +92,7 @@ class Timetable:
         self._size += 1
         self._push(timer)
         if self.on_armed is not None:
-            self.on_armed(timer, envelope)
+            self.on_armed(timer, timer.next_envelope())
         return ScheduledSend(timer)
 
     def cancel(self, timer: Timer) -> None:
@@ -108,18 +110,19 @@ class Timetable:
     async def run(self) -> None:
         """Send what is due until cancelled."""
         while True:
-            with trio.CancelScope(deadline=self._next_due()) as self._alarm:
+            self._rings_at = due = self._next_due()
+            with trio.CancelScope(deadline=due) as self._alarm:
                 await trio.sleep_forever()
             self._send_due()
 
     def _push(self, timer: Timer) -> None:
         heappush(self._heap, (timer.due, timer.ticket, timer))
         # Moving the alarm costs more than all the rest.
-        if timer.due < self._alarm.deadline:
+        if timer.due < self._rings_at:
             self._wake_at(timer.due)
 
     def _wake_at(self, due: float) -> None:
-        self._alarm.deadline = due
+        self._rings_at = self._alarm.deadline = due
 
     def _next_due(self) -> float:
         heap = self._heap
@@ -130,13 +133,17 @@ class Timetable:
     def _send_due(self) -> None:
         """Send what is due, and the rest after others have had their turn."""
         budget, now = pace.new_budget(), trio.current_time()
-        while self._next_due() <= now and not budget.is_spent():
-            self._send(heappop(self._heap)[2])
-            budget.left -= 1
+        # So many messages are put in a mailbox long before the time is up.
+        while self._heap and self._heap[0][0] <= now and budget.left > 0:
+            timer = heappop(self._heap)[2]
+            if timer.outcome is None:
+                self._send(timer)
+                budget.left -= 1
 
     def _send(self, timer: Timer) -> None:
         mailbox = timer.mailbox
-        if timer.is_bare and mailbox.put_bare(timer.message):
+        is_bare = timer.sender is None and timer.headers is NO_HEADERS
+        if is_bare and mailbox.put_bare(timer.message):
             self._delivered(timer)
             return
         envelope = timer.next_envelope()
@@ -177,7 +184,8 @@ class Timetable:
         if timer.in_line is not None:
             timer.mailbox.withdraw(timer.in_line)
             timer.in_line = None
-        timer.tell()
+        if timer.news is not None:
+            timer.tell()
 
     def _tidy_up(self) -> None:
         if len(self._heap) > 2 * self._size + _SMALL:
@@ -185,5 +193,5 @@ class Timetable:
             heapify(self._heap)
         # An alarm for nothing would have a clock that jumps do so.
         due = self._next_due()
-        if due > self._alarm.deadline:
+        if due > self._rings_at:
             self._wake_at(due)

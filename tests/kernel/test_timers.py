@@ -590,7 +590,7 @@ async def test_end_of_an_actor_looks_at_its_own_timers_only(
     mailboxes = [Mailbox(f"ticker-{number}", 1) for number in range(1000)]
     for mailbox in mailboxes:
         for _ in range(10):
-            timetable.arm(mailbox, Envelope(Tick()), HOUR)
+            timetable.arm(mailbox, Tick(), HOUR)
     for number, mailbox in enumerate(mailboxes, 1):
         timetable.abandon(mailbox)
         assert len(timetable) == 10 * (1000 - number)

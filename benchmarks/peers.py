@@ -97,6 +97,11 @@ STACKS: Final = (
     Stack("blocking sockets", python("servers.blocking"), python("clients.blocking")),
     Stack("trio pump", python("servers.trio_pump"), python("clients.trio_direct")),
     Stack(
+        "trio pump, actor",
+        python("servers.actor_pump"),
+        python("clients.trio_direct"),
+    ),
+    Stack(
         "asyncio streams",
         python("servers.asyncio_streams"),
         python("clients.asyncio_streams"),

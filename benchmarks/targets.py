@@ -154,8 +154,8 @@ LEAST: Final[Mapping[tuple[str, str], str]] = {
     ("send", "send"): "least",
     ("ask", "ask"): "two switches",
     ("ask", "ask, 100 callers"): "100 switches",
-    ("stack", "acton_trio"): "trio pump",
-    ("stack", "acton_trio, 64 in flight"): "trio pump, 64 in flight",
+    ("stack", "acton_trio"): "trio pump, actor",
+    ("stack", "acton_trio, 64 in flight"): "trio pump, actor, 64 in flight",
     **{
         ("server", f"acton_trio, {shape}"): f"trio pump, actor, {shape}"
         for shape in ("1", "64", "512", "1 x 16", "64 x 16")

@@ -276,7 +276,12 @@ class Addressee:
             return timetable.arm(mailbox, message, due, beat)
         envelope = self._envelop(message)
         return timetable.arm(
-            mailbox, message, due, beat, sender=envelope.sender, headers=envelope.headers
+            mailbox,
+            message,
+            due,
+            beat,
+            sender=envelope.sender,
+            headers=envelope.headers,
         )
 
     def _refuse_cycle(self, envelope: Envelope, activity: Activity) -> None:

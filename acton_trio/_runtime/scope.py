@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar, cast
 
 import attrs
 import trio
@@ -228,9 +228,10 @@ async def open_scope(
 
 def _innermost(error: BaseException) -> BaseException:
     """Return what nurseries have wrapped."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    return group if len(group.exceptions) > 1 else _innermost(group.exceptions[0])
 
 
 def _raise_together(failures: list[BaseException], errors: list[BaseException]) -> None:

@@ -149,7 +149,7 @@ async def test_blocking_client_refuses_to_wait_for_its_own_tasks(
     """)
 
 
-async def test_blocking_client_asks_another_run_of_trio_in_its_process(
+async def test_blocking_client_asks_another_run_of_trio_in_its_process(  # noqa: ASYNC124 - it is to be in a task
     tmp_path: Path,
 ) -> None:
     """It waits for tasks that go on meanwhile."""

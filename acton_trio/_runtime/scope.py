@@ -231,7 +231,8 @@ def _innermost(error: BaseException) -> BaseException:
     if not isinstance(error, BaseExceptionGroup):
         return error
     group = cast("BaseExceptionGroup[BaseException]", error)
-    return group if len(group.exceptions) > 1 else _innermost(group.exceptions[0])
+    first, *others = list(group.exceptions)
+    return group if others else _innermost(first)
 
 
 def _raise_together(failures: list[BaseException], errors: list[BaseException]) -> None:

@@ -5,10 +5,18 @@ from __future__ import annotations
 import inspect
 import sys
 import typing
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import suppress
 
-__all__ = ["name_of", "never", "note", "publish_names", "show_methods_as", "shown"]
+__all__ = [
+    "leaves",
+    "name_of",
+    "never",
+    "note",
+    "publish_names",
+    "show_methods_as",
+    "shown",
+]
 
 
 def publish_names(
@@ -91,6 +99,16 @@ def shown(thing: object, limit: int = 200) -> str:
 def never() -> bool:
     """Return ``False``: what is not asked for does not happen."""
     return False
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """Yield the errors in a group of them, and in those in it; or *error* itself."""
+    if isinstance(error, BaseExceptionGroup):
+        group = typing.cast("BaseExceptionGroup[BaseException]", error)
+        for each in group.exceptions:
+            yield from leaves(each)
+    else:
+        yield error
 
 
 def note(error: BaseException, text: str) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import attrs
 
@@ -17,7 +16,7 @@ from .._base.errors import (
     ProtocolError,
 )
 from .._base.formats import Format
-from .._base.util import name_of, shown
+from .._base.util import leaves, name_of, shown
 from .._messages.codec import codec_of
 from .._messages.declare import Rejection, RemoteRejection
 from .text import clean, clipped, json_of
@@ -143,13 +142,4 @@ def _words_of(error: ActonError) -> str:
 
 def first_of(error: BaseException) -> BaseException:
     """Return the first error in a group of them, or *error* itself."""
-    return next(_leaves(error))
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", error)
-        for each in group.exceptions:
-            yield from _leaves(each)
-    else:
-        yield error
+    return next(leaves(error))

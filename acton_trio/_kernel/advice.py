@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import CoroutineType
-from typing import Final, cast
+from typing import Final
 
 from .._base.teaching import def_line, lesson, spoken
-from .._base.util import name_of, note
+from .._base.util import leaves, name_of, note
 from .actor import behaviour_of
 from .context import Context
 from .handle import ActorHandle
@@ -55,7 +55,7 @@ def advise(error: BaseException, method: Callable[..., object] | None = None) ->
         error: What was raised.
         method: The handler of an actor that has raised it, if it was one.
     """
-    for each in _leaves(error):
+    for each in leaves(error):
         text = _advice_on(each, method)
         if text is not None:
             note(each, text)
@@ -71,15 +71,6 @@ def advise_on_unhandled(error: BaseException, model: type, kind: type) -> None:
             fault = f"{name_of(each)} takes a {name}, but is not decorated."
             note(error, lesson(fault, line, f"@act_on\n{line}", f"@mutate_on\n{line}"))
             return
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", error)
-        for each in group.exceptions:
-            yield from _leaves(each)
-    else:
-        yield error
 
 
 def _advice_on(

@@ -6,7 +6,6 @@ to put something in wait in a line, first come, first served.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection
 from typing import final
 
@@ -22,9 +21,7 @@ from .actor import Behaviour
 from .envelope import Envelope, Result
 from .gates import GATES, may_enter
 from .instruments import QUIET, Panel
-from .line import Line
-from .pending import NO_CONTROL, NO_LINE, NO_QUEUE, Pending
-from .tally import Tally
+from .pending import NO_CONTROL, NO_QUEUE, Pending
 
 __all__ = ["Mailbox"]
 
@@ -69,7 +66,7 @@ class Mailbox(Pending):
             behaviour: What it does.
             is_held: Says whether it starts nothing before all that runs has ended.
         """
-        self.behaviour, self.is_held, self._lookout = behaviour, is_held, None
+        self._note_behaviour(behaviour, is_held)
         has_place = self.queue is not NO_QUEUE and self._closed is None
         self.bare_types = behaviour.types if has_place else ()
 
@@ -163,25 +160,11 @@ class Mailbox(Pending):
         if self._closed is None:
             envelope.place = self
             if self.control is NO_CONTROL:
-                self.control = deque()
+                self._have_control()
                 self.need_queue()
             self.control.append(envelope)
             self.ring()
         return self._closed is None
-
-    def drop_urgent(self, is_moot: Callable[[object], bool]) -> None:
-        """Drop what was put in as urgent and *is_moot* now."""
-        kept = [each for each in self.control if not is_moot(each.message)]
-        self.control = deque(kept)
-
-    def _stand_in_line(
-        self, envelope: Envelope, admitted: Callable[[Result], None] | None
-    ) -> None:
-        """Have *envelope* wait for room; *admitted* hears how that ends."""
-        envelope.place = self
-        if self.line is NO_LINE:
-            self.line = Line()
-        self.line[envelope] = admitted
 
     def _append(self, envelope: Envelope) -> None:
         envelope.place = self
@@ -196,7 +179,7 @@ class Mailbox(Pending):
     def need_queue(self) -> None:
         """Have a queue, and a tally of its own: something will be put in, or counted."""
         if self.queue is NO_QUEUE:
-            self.queue, self.tally = deque(), Tally()
+            self._have_queue()
             if self._closed is None:
                 self.bare_types = self.behaviour.types
 

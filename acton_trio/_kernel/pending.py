@@ -16,7 +16,7 @@ import attrs
 from .._base.util import never
 from .activity import Activity
 from .actor import NO_BEHAVIOUR, Behaviour
-from .envelope import Envelope
+from .envelope import Envelope, Result
 from .line import Line
 from .lookout import Lookout
 from .tally import Tally
@@ -164,7 +164,34 @@ class Pending:
         self._gaps = 0
         return kept
 
+    def drop_urgent(self, is_moot: Callable[[object], bool]) -> None:
+        """Drop what was put in as urgent and *is_moot* now."""
+        kept = [each for each in self.control if not is_moot(each.message)]
+        self.control = deque(kept)
+
+    # --- what there is only when something waits
+
+    def _have_queue(self) -> None:
+        self.queue, self.tally = deque(), Tally()
+
+    def _have_control(self) -> None:
+        self.control = deque()
+
+    def _stand_in_line(
+        self, envelope: Envelope, admitted: Callable[[Result], None] | None
+    ) -> None:
+        """Have *envelope* wait for room; *admitted* hears how that ends."""
+        envelope.place = self
+        if self.line is NO_LINE:
+            self.line = Line()
+        self.line[envelope] = admitted
+
     # --- what holds it up
+
+    def _note_behaviour(
+        self, behaviour: Behaviour, is_held: Callable[[], bool]
+    ) -> None:
+        self.behaviour, self.is_held, self._lookout = behaviour, is_held, None
 
     def begin(self, activity: Activity) -> None:
         """Note that code of the actor begins, which holds up what is queued."""

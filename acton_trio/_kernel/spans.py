@@ -88,9 +88,9 @@ class Spans:
 
     def __init__(self, budget: float) -> None:
         self._budget = budget
-        self.whole = Span()
-        self.work = Span()
-        self.last = Span()
+        self.whole: Span = Span()
+        self.work: Span = Span()
+        self.last: Span = Span()
 
     @property
     def were_cut(self) -> bool:

@@ -123,6 +123,20 @@ def as_server(message: object) -> Callable[[bytes], object]:
     return decode
 
 
+def as_body(message: object) -> Callable[[bytes], object]:
+    """Return what msgspec does with the whole body, if that is all there is to know."""
+    fields: list[Any] = [
+        ("correlation_id", str),
+        ("target", str),
+        ("message_type", str),
+        ("payload", type(message)),
+        ("expects_reply", bool),
+    ]
+    decode = msgspec.json.Decoder(msgspec.defstruct("Body", fields)).decode
+    body = frame_of(message).payload
+    return lambda _payload: decode(body)
+
+
 def as_cattrs(message: object) -> Callable[[bytes], object]:
     """Return what cattrs does with the payload, at its most thorough."""
     converter = cattrs.preconf.msgspec.make_converter()
@@ -146,6 +160,7 @@ def contenders(plan: Plan) -> list[Contender]:
     found: list[Contender] = []
     ways: dict[str, Callable[[object], Any]] = {
         "msgspec": as_msgspec,
+        "msgspec, whole body": as_body,
         "acton_trio": as_server,
         "cattrs": as_cattrs,
         "json, untyped": lambda _message: json.loads,

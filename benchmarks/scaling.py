@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -27,14 +28,24 @@ async def to_actors(actors: int, messages: int) -> float:
     models = [Adder() for _ in range(actors)]
     async with acton.open_runtime() as runtime:
         handles = [await runtime.start(same, each) for each in models]
+        # The first message of an actor has more to be made than those that follow;
+        # what that takes is part of what `spawn` asks.
+        await _waves(1, handles, models)
         with Stopwatch() as watch:
-            for _ in range(waves):
-                for handle in handles:
-                    for _ in range(BURST):
-                        await handle.send(ADD)
-            while any(each.total < waves * BURST for each in models):  # noqa: ASYNC110 - a loop is cheaper
-                await trio.lowlevel.checkpoint()
+            await _waves(waves, handles, models)
     return watch.seconds / (waves * actors * BURST)
+
+
+async def _waves(
+    waves: int, handles: Sequence[acton.ActorHandle], models: Sequence[Adder]
+) -> None:
+    goal = models[0].total + waves * BURST
+    for _ in range(waves):
+        for handle in handles:
+            for _ in range(BURST):
+                await handle.send(ADD)
+    while any(each.total < goal for each in models):  # noqa: ASYNC110 - a loop is cheaper
+        await trio.lowlevel.checkpoint()
 
 
 @attrs.define

@@ -43,6 +43,41 @@ async def starts(actors: int) -> list[float]:
         return await sampled(lambda: runtime.start(Adder), actors)
 
 
+# --- the least
+
+
+class Life:
+    """A task that answers once, and ends when it is told to."""
+
+    def __init__(self, caller: trio.lowlevel.Task) -> None:
+        self.caller = caller
+
+    async def run(self) -> None:
+        """Answer who waits already, and then who has it end."""
+        self.task = trio.lowlevel.current_task()
+        trio.lowlevel.reschedule(self.caller)
+        await trio.lowlevel.wait_task_rescheduled(_leave)
+        trio.lowlevel.reschedule(self.caller)
+
+
+def _leave(_: object) -> trio.lowlevel.Abort:
+    return trio.lowlevel.Abort.SUCCEEDED
+
+
+async def least(actors: int) -> list[float]:
+    """Start a task, wait until it has answered, have it end, and wait for that."""
+    async with trio.open_nursery() as nursery:
+
+        async def life() -> None:
+            one = Life(trio.lowlevel.current_task())
+            nursery.start_soon(one.run)
+            await trio.lowlevel.wait_task_rescheduled(_leave)
+            trio.lowlevel.reschedule(one.task)
+            await trio.lowlevel.wait_task_rescheduled(_leave)
+
+        return await sampled(life, actors)
+
+
 # --- the peers
 
 
@@ -116,6 +151,7 @@ def contenders(plan: Plan) -> list[Contender]:
     many = plan.count(500)
     return [
         Contender("bare", partial(bare, 100 * many)),
+        Contender("least", in_trio(least, many)),
         Contender("start, ask, stop", in_trio(lives, many)),
         Contender("start", in_trio(starts, many)),
         Contender("asyncio.Queue", in_asyncio(asyncio_task, many)),

@@ -54,6 +54,18 @@ class Target:
     least: str = ""
     """Name of what does no more than it has to, if that was measured as well."""
 
+    least_reference: str = ""
+    """The same of what it is compared with, if that is ours, too."""
+
+    @property
+    def at_least(self) -> Target:
+        """The same for what does no more than it has to."""
+        figure = attrs.evolve(self.figure, contender=self.least)
+        reference = self.reference
+        if reference is not None and self.least_reference:
+            reference = attrs.evolve(reference, contender=self.least_reference)
+        return attrs.evolve(self, figure=figure, reference=reference, least="")
+
     @property
     def than(self) -> str:
         """What it is compared with, for people."""
@@ -113,8 +125,7 @@ def verdict(target: Target, answers: Mapping[str, Answer]) -> Verdict:
         return Verdict(target, Mark.SKIPPED, reason="no round had both")
     least = None
     if target.least:
-        figure = attrs.evolve(target.figure, contender=target.least)
-        least = verdict(attrs.evolve(target, figure=figure, least=""), answers)
+        least = verdict(target.at_least, answers)
     return Verdict(target, _mark(target, measured), measured, least=least)
 
 
@@ -154,11 +165,13 @@ LEAST: Final[Mapping[tuple[str, str], str]] = {
     ("send", "send"): "least",
     ("ask", "ask"): "two switches",
     ("ask", "ask, 100 callers"): "100 switches",
+    ("spawn", "start, ask, stop"): "least",
+    ("codec", "acton_trio, 1 kB"): "msgspec, whole body, 1 kB",
     ("stack", "acton_trio"): "trio pump, actor",
     ("stack", "acton_trio, 64 in flight"): "trio pump, actor, 64 in flight",
     **{
         ("server", f"acton_trio, {shape}"): f"trio pump, actor, {shape}"
-        for shape in ("1", "64", "512", "1 x 16", "64 x 16")
+        for shape in ("1", "8", "64", "512", "1 x 16", "64 x 16")
     },
 }
 """By the question, and what is ours: what does no more than has to be done in its place."""
@@ -212,6 +225,7 @@ class _Row:
             must,
             ambitious,
             LEAST.get((self.question, self.contender), ""),
+            LEAST.get((self.question, reference or ""), ""),
         )
 
 

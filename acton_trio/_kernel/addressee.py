@@ -203,7 +203,10 @@ class Addressee:
             ask.abandon(envelope)
             return trio.lowlevel.Abort.SUCCEEDED
 
-        activity = waiting_activity()
+        # As `waiting_activity` does.
+        activity = current_activity.get()
+        if activity is not None and activity.is_background:
+            activity = None
         if activity is not None:
             self._refuse_cycle(envelope, activity)
             activity.waits.append(envelope)
@@ -287,11 +290,10 @@ class Addressee:
     def _refuse_cycle(self, envelope: Envelope, activity: Activity) -> None:
         """Raise `AskCycleError` if *activity*, which asks, would wait for ever."""
         mailbox = self._seat.mailbox
-        if mailbox.is_closed:
-            return
         blockers = mailbox.blockers(envelope)
-        # As a rule nothing is in the way, and then nothing can lead back.
-        if blockers:
+        # As a rule nothing is in the way, and then nothing can lead back.  Nor can it
+        # where the mailbox is closed, which is told next.
+        if blockers and not mailbox.is_closed:
             self._refuse_way_back(blockers, envelope, activity)
         assert envelope.ask is not None
         envelope.ask.asker = activity

@@ -21,6 +21,7 @@ from adders import (
     pykka_adder,
 )
 from harness import Contender, Plan, Question, in_asyncio, in_trio
+from parking import leave
 from samples import Stopwatch, bare, sampled, sampled_blocking
 
 import acton_trio as acton
@@ -41,18 +42,14 @@ class Pair:
         self.server = trio.lowlevel.current_task()
         task_status.started()
         while True:
-            await trio.lowlevel.wait_task_rescheduled(_leave)
+            await trio.lowlevel.wait_task_rescheduled(leave)
             trio.lowlevel.reschedule(self.asker)
 
     async def ask(self) -> None:
         """Have the other run once: two switches of tasks."""
         self.asker = trio.lowlevel.current_task()
         trio.lowlevel.reschedule(self.server)
-        await trio.lowlevel.wait_task_rescheduled(_leave)
-
-
-def _leave(_: object) -> trio.lowlevel.Abort:
-    return trio.lowlevel.Abort.SUCCEEDED
+        await trio.lowlevel.wait_task_rescheduled(leave)
 
 
 async def two_switches(asks: int) -> list[float]:
@@ -80,7 +77,7 @@ class Crowd:
             for task in waiting:
                 trio.lowlevel.reschedule(task)
             self.parked = self.server
-            await trio.lowlevel.wait_task_rescheduled(_leave)
+            await trio.lowlevel.wait_task_rescheduled(leave)
 
     async def call(self, times: int) -> None:
         """Be woken so often."""
@@ -91,7 +88,7 @@ class Crowd:
             if self.parked is not None:
                 trio.lowlevel.reschedule(self.parked)
                 self.parked = None
-            await trio.lowlevel.wait_task_rescheduled(_leave)
+            await trio.lowlevel.wait_task_rescheduled(leave)
 
 
 async def switches_of_many(asks: int) -> float:
@@ -162,7 +159,7 @@ async def unguarded(adder: Addressee, request: GetSum) -> int:
     ask = Ask(adder.name, type(request).__name__, task, now)
     envelope = adder._envelop(request, ask)  # noqa: SLF001 - as said
     adder._seat.mailbox.line_up(envelope)  # noqa: SLF001 - as said
-    await trio.lowlevel.wait_task_rescheduled(_leave)
+    await trio.lowlevel.wait_task_rescheduled(leave)
     return typing.cast("int", ask.value)
 
 

@@ -28,6 +28,7 @@ from adders import (
     pykka_adder,
 )
 from harness import Contender, Plan, Question, in_asyncio, in_trio
+from parking import leave
 from samples import Stopwatch, bare
 
 import acton_trio as acton
@@ -98,7 +99,7 @@ class Least:
     async def settle(self) -> None:
         """Wait until all is handled."""
         self.sender = trio.lowlevel.current_task()
-        await trio.lowlevel.wait_task_rescheduled(_leave)
+        await trio.lowlevel.wait_task_rescheduled(leave)
 
     async def run(self) -> None:
         """Handle messages until cancelled."""
@@ -116,11 +117,7 @@ class Least:
                 trio.lowlevel.reschedule(self.sender)
                 self.sender = None
             self.parked = trio.lowlevel.current_task()
-            await trio.lowlevel.wait_task_rescheduled(_leave)
-
-
-def _leave(_: object) -> trio.lowlevel.Abort:
-    return trio.lowlevel.Abort.SUCCEEDED
+            await trio.lowlevel.wait_task_rescheduled(leave)
 
 
 async def least(operations: int) -> list[float]:

@@ -20,6 +20,7 @@ from adders import (
     pykka_adder,
 )
 from harness import Contender, Plan, Question, in_asyncio, in_trio
+from parking import leave
 from samples import bare, sampled, sampled_blocking
 
 import acton_trio as acton
@@ -56,12 +57,8 @@ class Life:
         """Answer who waits already, and then who has it end."""
         self.task = trio.lowlevel.current_task()
         trio.lowlevel.reschedule(self.caller)
-        await trio.lowlevel.wait_task_rescheduled(_leave)
+        await trio.lowlevel.wait_task_rescheduled(leave)
         trio.lowlevel.reschedule(self.caller)
-
-
-def _leave(_: object) -> trio.lowlevel.Abort:
-    return trio.lowlevel.Abort.SUCCEEDED
 
 
 async def least(actors: int) -> list[float]:
@@ -71,9 +68,9 @@ async def least(actors: int) -> list[float]:
         async def life() -> None:
             one = Life(trio.lowlevel.current_task())
             nursery.start_soon(one.run)
-            await trio.lowlevel.wait_task_rescheduled(_leave)
+            await trio.lowlevel.wait_task_rescheduled(leave)
             trio.lowlevel.reschedule(one.task)
-            await trio.lowlevel.wait_task_rescheduled(_leave)
+            await trio.lowlevel.wait_task_rescheduled(leave)
 
         samples = await sampled(life, actors)
     return samples  # noqa: RET504 - not within the nursery

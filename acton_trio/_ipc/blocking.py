@@ -73,8 +73,9 @@ class BlockingClient:
     Raises:
         OSError: If nobody listens at that path.
         ConfigError: If no socket can be there.
-        RuntimeError: In a trio task, if it is this very process that listens there:
-            each call would wait for tasks that wait for it.
+        RuntimeError: In a trio task whose own run of trio has a listener, if it is
+            this very process that listens there: each call would wait for tasks
+            that wait for it.
     """
 
     def __init__(

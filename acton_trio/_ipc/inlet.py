@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias, final
 import attrs
 import trio
 
+from .._kernel.surroundings import clock
 from .._wire.connection import Connection
 from .._wire.envelopes import Request
 from .._wire.events import NEED_DATA, Event, NeedData, Received
@@ -28,10 +29,6 @@ Told: TypeAlias = Received | Malformed
 
 Next: TypeAlias = Event | Literal[NeedData.NEED_DATA]
 """What comes next, or that there is nothing yet."""
-
-
-def _clock() -> Callable[[], float]:
-    return trio.lowlevel.current_clock().current_time
 
 
 @final
@@ -62,8 +59,7 @@ class Inlet:
     """How many bytes have come and are not taken yet."""
 
     _has_ended: bool = attrs.field(default=False, init=False)
-    # What `trio.current_time` asks, once it has found it.
-    _now: Callable[[], float] = attrs.field(factory=_clock, init=False)
+    _now: Callable[[], float] = attrs.field(factory=clock, init=False)
     _haste: float = attrs.field(default=math.inf, init=False)
     """How long it may take until anything comes, in seconds."""
 

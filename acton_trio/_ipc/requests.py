@@ -33,6 +33,7 @@ from .._kernel.chains import CHAIN_HEADER, chain_of, refuse_returning
 from .._kernel.envelope import Ask, Envelope, Result
 from .._kernel.handle import seat_of
 from .._kernel.seat import Seat
+from .._kernel.surroundings import clock
 from .._messages.declare import StreamRequest
 from .._runtime.exposure import Exposure
 from .._wire.codes import (
@@ -104,8 +105,7 @@ class Requests:
     admission: Admission = attrs.field(init=False)
     """Whether they are looked at."""
 
-    # What `trio.current_time` asks, once it has found it.
-    _now: Callable[[], float] = attrs.field(init=False)
+    _now: Callable[[], float] = attrs.field(factory=clock, init=False)
     in_flight: int = attrs.field(default=0, init=False)
     """How many there are whose answer is not written yet."""
 
@@ -122,7 +122,6 @@ class Requests:
         self._limits = self.host.config.limits
         self._most = self._limits.max_in_flight
         self.admission = Admission(self.host)
-        self._now = trio.lowlevel.current_clock().current_time
 
     @property
     def has_room(self) -> bool:

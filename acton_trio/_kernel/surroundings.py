@@ -18,7 +18,7 @@ from .patience import Patience
 from .subscription import ActorSubscription
 from .timetable import Timetable
 
-__all__ = ["DeadLetter", "Surroundings"]
+__all__ = ["DeadLetter", "Surroundings", "clock"]
 
 
 @message
@@ -82,7 +82,8 @@ def _new_commons() -> Commons | None:
     return Commons() if pace.may_share_a_task() else None
 
 
-def _clock() -> Callable[[], float]:
+def clock() -> Callable[[], float]:
+    """Return what `trio.current_time` asks, once it has found it: two calls less."""
     return trio.lowlevel.current_clock().current_time
 
 
@@ -122,8 +123,8 @@ class Surroundings:
     commons: Commons | None = attrs.field(factory=_new_commons, init=False)
     """Where actors take their steps that need no task of their own."""
 
-    now: Callable[[], float] = attrs.field(factory=_clock, init=False)
-    """What `trio.current_time` asks, once it has found it: that takes two calls more."""
+    now: Callable[[], float] = attrs.field(factory=clock, init=False)
+    """Tells the time on trio's clock."""
 
     turns: Iterator[int] = attrs.field(factory=_new_turns, init=False)
     """Tells each send whether others have their turn: at 0."""

@@ -24,8 +24,8 @@ something that only reads.
 from __future__ import annotations
 
 import enum
-import typing
 
+from .._base.util import leaves
 from .._messages.declare import Rejection
 
 __all__ = ["Owner", "judge", "owner_of"]
@@ -74,14 +74,7 @@ def judge(error: BaseException) -> BaseException:
     rejections as the first of them: a handler's own nursery wraps what goes
     wrong in it.  Any other group is itself.
     """
-    leaves = _leaves(error)
-    if len(leaves) == 1 or all(isinstance(leaf, Rejection) for leaf in leaves):
-        return leaves[0]
+    found = [*leaves(error)]
+    if len(found) == 1 or all(isinstance(each, Rejection) for each in found):
+        return found[0]
     return error
-
-
-def _leaves(error: BaseException) -> list[BaseException]:
-    if not isinstance(error, BaseExceptionGroup):
-        return [error]
-    group = typing.cast("BaseExceptionGroup[BaseException]", error)
-    return [leaf for member in group.exceptions for leaf in _leaves(member)]

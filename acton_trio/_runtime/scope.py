@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import Generic, TypeAlias, TypeVar, cast
+from typing import Generic, TypeAlias, TypeVar
 
 import attrs
 import trio
@@ -27,6 +27,7 @@ from .._kernel.patience import Patience
 from .._kernel.seat import Seat
 from .._kernel.surroundings import DeadLetter, Surroundings
 from .._kernel.timetable import Timetable
+from .._policy.ownership import judge
 from .._services.broker import Broker
 from .._supervision.events import SupervisionEvent
 from .._supervision.household import Household
@@ -221,18 +222,9 @@ async def open_scope(
     if house.runtime is None:
         # It has not stood up.  If it was cancelled, so is this.
         await trio.lowlevel.checkpoint_if_cancelled()
-        raise _innermost(house.failures[0])
+        raise judge(house.failures[0])
     _raise_together(house.failures, errors)
     await trio.lowlevel.checkpoint_if_cancelled()
-
-
-def _innermost(error: BaseException) -> BaseException:
-    """Return what nurseries have wrapped."""
-    if not isinstance(error, BaseExceptionGroup):
-        return error
-    group = cast("BaseExceptionGroup[BaseException]", error)
-    first, *others = list(group.exceptions)
-    return group if others else _innermost(first)
 
 
 def _raise_together(failures: list[BaseException], errors: list[BaseException]) -> None:

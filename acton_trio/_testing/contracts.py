@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import trio
 
-from .._base.util import name_of, publish_names, shown
+from .._base.util import leaves, name_of, publish_names, shown
 
 __all__ = ["ContractError", "all_kept", "promised", "refused", "same"]
 
@@ -94,17 +94,10 @@ async def _kept(
             broken, _ = group.split(ContractError)
             if broken is None:
                 raise
-            raise _first(broken) from None  # noqa: ASYNC104 - that is what counts
+            raise next(leaves(broken)) from None  # noqa: ASYNC104 - that is what counts
     # What waits in vain would keep a suite from saying so.
     finished = not scope.cancelled_caught
     promised(f"nothing waits for ever, in the check of {name}", holds=finished)
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    error = group.exceptions[0]
-    if isinstance(error, BaseExceptionGroup):
-        return _first(cast("BaseExceptionGroup[BaseException]", error))
-    return error
 
 
 publish_names(globals(), ["ContractError"], "acton_trio.testing")
